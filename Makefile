@@ -1,0 +1,109 @@
+# taskchat: builds and installs the extension (by PGXS) and the relay, and
+# runs the tests and the demo.
+#
+#   make, make install, make installcheck, make clean   the habit of PGXS:
+#                     PG_CONFIG chooses the server, DESTDIR is honoured
+#   make check        sets up what is missing and runs every test
+#   make demo         the same, then a page with two people in a conversation
+#   make lint         the rules of the house that grep can see
+#   make format       clang-format over the C sources
+#
+# `check` and `demo` set up a machine that may have no PostgreSQL yet, so they
+# are dispatched before pg_config is asked for anything.
+
+SETUP_GOALS = check demo
+SCRIPT_GOALS = lint version-check format
+
+ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
+
+.PHONY: $(SETUP_GOALS) $(SCRIPT_GOALS)
+
+check demo:
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' DEMO_PORT='$(DEMO_PORT)' exec test/$@
+
+lint:
+	@test/lint
+
+version-check:
+	@test/version
+
+format:
+	clang-format -i $(wildcard extension/*.[ch] relay/*.[ch] test/unit/*.[ch])
+
+else
+
+EXTENSION = extension/taskchat
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
+INSTALL_SCRIPT_SQL = $(EXTENSION)--$(EXTVERSION).sql
+
+MODULE_big = taskchat
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c)))
+DATA = $(wildcard extension/updates/*.sql)
+DATA_built = $(INSTALL_SCRIPT_SQL)
+PGFILEDESC = "taskchat - messages, presence and events for tasks"
+PG_CPPFLAGS = -DTASKCHAT_VERSION='"$(EXTVERSION)"'
+
+# One file a concern, joined in this order.
+SQL_CONCERNS = prologue tables identity rooms membership messages receipts \
+	presence notifications binding relay policies grants
+SQL_PARTS = $(patsubst %,extension/sql/%.sql,$(SQL_CONCERNS))
+
+# Tests of the first list run first and in this order; the others follow.
+REGRESS_ORDER = identity rooms membership messages receipts presence \
+	notifications binding relay policies grants
+REGRESS_FOUND = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS = $(filter $(REGRESS_FOUND),$(REGRESS_ORDER)) \
+	$(filter-out $(REGRESS_ORDER),$(REGRESS_FOUND))
+
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation
+
+TAP_TESTS = 1
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
+
+EXTRA_CLEAN = $(wildcard $(EXTENSION)--*.sql) .build results regression.diffs \
+	regression.out relay/web/node_modules relay/web/dist relay/web/dist-demo \
+	test/e2e/node_modules
+
+PG_CONFIG ?= pg_config
+ifeq (,$(shell command -v $(PG_CONFIG)))
+$(error $(PG_CONFIG) is not there: install PostgreSQL's server headers (Debian: postgresql-server-dev-15) or say make PG_CONFIG=/path/to/pg_config)
+endif
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard extension/*.h) $(EXTENSION).control
+
+$(INSTALL_SCRIPT_SQL): $(SQL_PARTS) $(EXTENSION).control Makefile
+	cat $(SQL_PARTS) > $@.new && mv $@.new $@
+
+# The relay has a Makefile of its own: PGXS builds no programs beside a module.
+RELAY_MAKE = $(MAKE) -C relay VERSION=$(EXTVERSION) PG_CONFIG='$(PG_CONFIG)' \
+	DESTDIR='$(DESTDIR)' bindir='$(bindir)'
+
+.PHONY: all-relay install-relay uninstall-relay clean-relay list-regress list-isolation
+
+all: all-relay
+install: install-relay
+uninstall: uninstall-relay
+clean: clean-relay
+
+all-relay:
+	+@$(RELAY_MAKE) --no-print-directory all
+
+install-relay: all-relay
+	+@$(RELAY_MAKE) --no-print-directory install
+
+uninstall-relay:
+	+@$(RELAY_MAKE) --no-print-directory uninstall
+
+clean-relay:
+	+@$(RELAY_MAKE) --no-print-directory clean
+
+list-regress:
+	@echo $(REGRESS)
+
+list-isolation:
+	@echo $(ISOLATION)
+
+endif
