@@ -1,0 +1,41 @@
+/*
+ * store.ts: a value that others watch, in the shape that React's
+ * useSyncExternalStore wants: an immutable value, and listeners that are told
+ * (once a turn, however often it changed) that there is a new one.
+ */
+
+export abstract class Store<State> {
+	private readonly listeners = new Set<() => void>();
+	private cached: State | null = null;
+	private told = true;
+
+	/** Builds the immutable value from what the owner holds now. */
+	protected abstract build(): State;
+
+	/** The value now; the same object until something changes. */
+	readonly getState = (): State => {
+		this.cached ??= this.build();
+		return this.cached;
+	};
+
+	/** Calls `listener` after changes; gives the function that ends it. */
+	readonly subscribe = (listener: () => void): (() => void) => {
+		this.listeners.add(listener);
+		return () => {
+			this.listeners.delete(listener);
+		};
+	};
+
+	/** The owner says that something changed. */
+	protected changed(): void {
+		this.cached = null;
+		if (!this.told)
+			return;
+		this.told = false;
+		queueMicrotask(() => {
+			this.told = true;
+			for (const listener of [...this.listeners])
+				listener();
+		});
+	}
+}
