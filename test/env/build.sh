@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Builds what `make demo` or `make check` runs, in the tree, as its owner:
+# only what changed since the last time. Says what it fetches from npm first.
+#
+#   build.sh demo | check
+#
+# What the steps print is shown only if one fails.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+purpose=$1
+jobs=-j$(nproc)
+
+# npm's cache and the log belong to this run alone.
+scratch=$(mktemp -d)
+exec 3>&1 >"$scratch/log" 2>&1
+trap 'finish $?' EXIT
+trap 'exit 143' TERM INT HUP
+export npm_config_cache=$scratch/npm npm_config_update_notifier=false \
+  npm_config_fund=false npm_config_audit=false
+
+say() {
+  echo "taskchat: $*" | tee /dev/fd/3
+}
+
+finish() {
+  if [ "$1" != 0 ]; then
+    tail -n 60 "$scratch/log" >&3
+    echo "taskchat: the build failed" >&3
+  fi
+  rm -rf "$scratch"
+}
+
+# Vite 8 wants 20.19, so an older one counts as missing.
+node_is_new() {
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number);
+    process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+ensure_node() {
+  local bin=$PWD/.build/node/node_modules/node/bin
+  [ ! -x "$bin/node" ] || PATH=$bin:$PATH
+  node_is_new && return
+  say "fetching npm package node@20: the Node.js found is older than 20.19"
+  mkdir -p .build/node
+  npm install --prefix .build/node --no-save --no-package-lock node@20
+  PATH=$bin:$PATH
+  node_is_new
+}
+
+# npm ci, unless this very lock file was installed already.
+npm_packages() {
+  local dir=$1 stamp=$1/node_modules/.taskchat-lock
+  if ! cmp -s "$dir/package-lock.json" "$stamp"; then
+    say "npm ci in $dir"
+    npm ci --prefix "$dir" --no-progress
+    cp "$dir/package-lock.json" "$stamp"
+  fi
+}
+
+build_all() {
+  say "building"
+  make $jobs with_llvm=no PG_CONFIG="$PG_CONFIG" all
+  ensure_node
+  npm_packages relay/web
+  npm --prefix relay/web run build:demo
+  if [ "$purpose" = check ]; then
+    make -C relay $jobs SANITIZE=1 PG_CONFIG="$PG_CONFIG" all unit
+    npm_packages test/e2e
+  fi
+}
+
+build_all
