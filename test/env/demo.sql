@@ -39,7 +39,7 @@ BEGIN;
 SELECT taskchat.act_as('ada');
 SELECT taskchat.send_message('fence-12', 'Only this part, please:');
 SELECT taskchat.send_message('fence-12', 'The side to the street', 'image', :'image_url');
-SELECT taskchat.mark_read('fence-12', 6);
+SELECT taskchat.mark_read('fence-12', 1000);
 COMMIT;
 
 UPDATE tasks SET status = 'in progress' WHERE id = 'fence-12';
