@@ -1,0 +1,121 @@
+/*
+ * doorbell.c
+ *	  NOTIFY with ids only, rung just before commit.
+ *
+ * Bells gather during the transaction and survive ROLLBACK TO: one too many
+ * only makes a relay look once more, one too few would leave it waiting for
+ * its slow poll.  A nearly full notification queue is left alone, because
+ * NOTIFY would then make the commit fail and take the message along.
+ */
+#include "taskchat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "commands/async.h"
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#define QUEUE_NEARLY_FULL 0.5
+
+static List *bells = NIL;		/* char *, in TopTransactionContext */
+static char *channel = NULL;	/* likewise */
+
+PG_FUNCTION_INFO_V1(taskchat_ring);
+
+/* The channel's name: the single row of taskchat.doorbell_channel. */
+static char *
+read_channel(void)
+{
+	Relation	relation = table_open(relation_oid("doorbell_channel"), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, SnapshotSelf, 0, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+	char	   *name = NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		name = MemoryContextStrdup(TopTransactionContext,
+								   TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(relation), &isnull)));
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("taskchat.doorbell_channel has no row")));
+	return name;
+}
+
+/* Ring at commit: kind is the payload's first letter, rest what follows it. */
+void
+doorbell_ring(char kind, const char *rest)
+{
+	MemoryContext old;
+	char	   *payload;
+
+	if (channel == NULL)
+		channel = read_channel();
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	payload = psprintf("%c%s", kind, rest);
+	if (bells != NIL && strcmp(llast(bells), payload) == 0)
+		pfree(payload);
+	else
+		bells = lappend(bells, payload);
+	MemoryContextSwitchTo(old);
+}
+
+void
+doorbell_ring_room(char kind, int64 room_id)
+{
+	char		text[24];
+
+	snprintf(text, sizeof(text), INT64_FORMAT, room_id);
+	doorbell_ring(kind, text);
+}
+
+/* ring(kind "char", rest text): for the functions in SQL. */
+Datum
+taskchat_ring(PG_FUNCTION_ARGS)
+{
+	doorbell_ring(PG_GETARG_CHAR(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	ListCell   *cell;
+
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (bells == NIL ||
+				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) > QUEUE_NEARLY_FULL)
+				break;
+			/* Async_Notify leaves out what was already said in this transaction. */
+			foreach(cell, bells)
+				Async_Notify(channel, lfirst(cell));
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			bells = NIL;
+			channel = NULL;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+doorbell_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+}

@@ -1,0 +1,536 @@
+/*
+ * message.c
+ *	  Messages: the trigger that every INSERT into task_messages passes, and
+ *	  send_message() on top of the same INSERT.
+ *
+ * The trigger is the one place of a message's rules.  It validates what the
+ * row brings, takes the room's lock and next seq, and fills the rest.  What a
+ * function of ours knows beforehand (a system message; a client_msg_id that
+ * has been looked up) it leaves in "sending" for the trigger.
+ */
+#include "taskchat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+
+/* Columns of task_messages, in the order of the install script. */
+enum MessageColumn
+{
+	COL_ID = 1, COL_ROOM, COL_TASK, COL_APPLICANT, COL_SEQ, COL_SENDER, COL_TYPE, COL_CONTENT, COL_URL,
+	COL_CREATED, COL_READ, COL_SYSTEM, COL_CLIENT_ID, COL_REPLY, COL_EDITED, COL_DELETED, COL_METADATA,
+	COLUMNS = COL_METADATA
+};
+
+/* What send_message() and send_system_message() tell the trigger. */
+static struct
+{
+	bool		system;
+	bool		looked_up;
+} sending;
+
+PG_FUNCTION_INFO_V1(taskchat_message_before_insert);
+PG_FUNCTION_INFO_V1(taskchat_send_message);
+PG_FUNCTION_INFO_V1(taskchat_send_system_message);
+PG_FUNCTION_INFO_V1(taskchat_uuid_v7);
+
+/* A row under construction. */
+typedef struct Draft
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+} Draft;
+
+static char *
+draft_text(const Draft *draft, int column)
+{
+	return draft->nulls[column - 1] ? NULL : TextDatumGetCString(draft->values[column - 1]);
+}
+
+static void
+draft_set(Draft *draft, int column, Datum value)
+{
+	draft->values[column - 1] = value;
+	draft->nulls[column - 1] = false;
+}
+
+/* RFC 9562 section 5.7: 48 bits of Unix milliseconds, the rest random. */
+static pg_uuid_t *
+uuid_v7(void)
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+	uint64		ms = (uint64) (GetCurrentTimestamp() / 1000 +
+							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * INT64CONST(86400000));
+	int			i;
+
+	if (!pg_strong_random(uuid->data, UUID_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
+	for (i = 0; i < 6; i++)
+		uuid->data[i] = (unsigned char) (ms >> (8 * (5 - i)));
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x70;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+	return uuid;
+}
+
+Datum
+taskchat_uuid_v7(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_UUID_P(uuid_v7());
+}
+
+/* Code points that draw nothing: spaces, controls, format characters, fillers. */
+static bool
+is_invisible(pg_wchar c)
+{
+	static const struct
+	{
+		pg_wchar	first;
+		pg_wchar	last;
+	}			ranges[] = {
+		{0x0000, 0x0020}, {0x007f, 0x00a0}, {0x00ad, 0x00ad}, {0x034f, 0x034f},
+		{0x061c, 0x061c}, {0x115f, 0x1160}, {0x1680, 0x1680}, {0x17b4, 0x17b5},
+		{0x180b, 0x180f}, {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},
+		{0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164}, {0xfe00, 0xfe0f},
+		{0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
+		{0xe0000, 0xe0fff}
+	};
+	int			i;
+
+	for (i = 0; i < lengthof(ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
+}
+
+static bool
+has_visible(const char *text)
+{
+	const unsigned char *p = (const unsigned char *) text;
+
+	while (*p)
+	{
+		int			len = pg_mblen((const char *) p);
+
+		if (GetDatabaseEncoding() == PG_UTF8 ? !is_invisible(utf8_to_unicode(p)) : *p > ' ')
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+static void
+bad_value(const char *message, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/* "scheme:" of a URL is one of the setting's list; no blanks or controls inside. */
+static void
+check_url(const char *url)
+{
+	const char *colon = strchr(url, ':');
+	const char *p;
+	char	   *list;
+	char	   *item;
+	char	   *state = NULL;
+
+	check_id("file_url", url, TASKCHAT_MAX_URL);
+	for (p = url; *p; p++)
+		if ((unsigned char) *p <= ' ' || *p == 0x7f)
+			bad_value("file_url must not contain blanks or control characters", NULL);
+	list = pstrdup(allowed_file_schemes);
+	for (item = strtok_r(list, ", ", &state); item && colon; item = strtok_r(NULL, ", ", &state))
+		if (strlen(item) == (size_t) (colon - url) && pg_strncasecmp(item, url, colon - url) == 0)
+			return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("file_url has a scheme that is not allowed"),
+			 errhint("Allowed: %s.", allowed_file_schemes)));
+}
+
+static void
+check_content(const Draft *draft)
+{
+	char	   *type = draft_text(draft, COL_TYPE);
+	char	   *content = draft_text(draft, COL_CONTENT);
+	char	   *url = draft_text(draft, COL_URL);
+	bool		is_text = type && strcmp(type, "text") == 0;
+
+	if (content == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("content must not be null")));
+	if (!is_text && (type == NULL || (strcmp(type, "image") != 0 && strcmp(type, "file") != 0)))
+		bad_value("message_type is unknown", "It is text, image or file.");
+	if (strlen(content) > (size_t) max_content_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("content is too long"),
+				 errdetail("It has %zu bytes.", strlen(content)),
+				 errhint("At most %d bytes are allowed.", max_content_bytes)));
+	if (is_text && !has_visible(content))
+		bad_value("content is empty", "A text message needs visible content.");
+	if (!is_text && url == NULL)
+		bad_value("file_url is missing", "Messages of type image and file need one.");
+	if (url)
+		check_url(url);
+}
+
+static void
+check_metadata(const Draft *draft)
+{
+	Jsonb	   *json;
+
+	if (draft->nulls[COL_METADATA - 1])
+		return;
+	json = DatumGetJsonbP(draft->values[COL_METADATA - 1]);
+	if (strlen(JsonbToCString(NULL, &json->root, VARSIZE(json))) > TASKCHAT_MAX_JSON)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("metadata is too long"),
+				 errhint("At most %d bytes are allowed.", TASKCHAT_MAX_JSON)));
+}
+
+/* Columns that only the extension fills. */
+static void
+refuse_forged(const Draft *draft, const char *user_id)
+{
+	static const int own[] = {COL_ID, COL_ROOM, COL_SEQ, COL_CREATED, COL_READ, COL_EDITED, COL_DELETED};
+	char	   *sender = draft_text(draft, COL_SENDER);
+	bool		forged = false;
+	int			i;
+
+	for (i = 0; i < lengthof(own); i++)
+		forged |= !draft->nulls[own[i] - 1];
+	if (!sending.system)
+	{
+		forged |= sender && strcmp(sender, user_id) != 0;
+		forged |= !draft->nulls[COL_SYSTEM - 1] && DatumGetBool(draft->values[COL_SYSTEM - 1]);
+	}
+	if (forged)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a message brings a column that is not its sender's to set"),
+				 errhint("Leave out id, room_id, seq, created_at, read_at, edited_at, deleted_at and is_system_message; sender_id is the identity.")));
+}
+
+/* reply_to is a message of the same room; one error for unknown and elsewhere. */
+static void
+check_reply(const Draft *draft, int64 room_id)
+{
+	Relation	messages;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		isnull;
+	bool		same = false;
+
+	if (draft->nulls[COL_REPLY - 1])
+		return;
+	messages = table_open(relation_oid("task_messages"), AccessShareLock);
+	ScanKeyInit(&key, COL_ID, BTEqualStrategyNumber, F_UUID_EQ, draft->values[COL_REPLY - 1]);
+	scan = systable_beginscan(messages, relation_oid("task_messages_id_key"), true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		same = DatumGetInt64(heap_getattr(tuple, COL_ROOM, RelationGetDescr(messages), &isnull)) == room_id;
+	systable_endscan(scan);
+	table_close(messages, AccessShareLock);
+	if (!same)
+		forbid_room();
+}
+
+/* The message that this sender sent with this id in the task; NULL if none.  A copy. */
+static HeapTuple
+find_duplicate(const char *task_id, const char *sender_id, const char *client_msg_id)
+{
+	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);
+	ScanKeyData keys[3];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], COL_TASK, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
+	ScanKeyInit(&keys[1], COL_SENDER, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(sender_id));
+	ScanKeyInit(&keys[2], COL_CLIENT_ID, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(client_msg_id));
+	scan = systable_beginscan(messages, relation_oid("task_messages_client_msg_id_key"), true, SnapshotSelf, 3, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	table_close(messages, AccessShareLock);
+	return tuple;
+}
+
+/* NEW takes the key of the row that exists: a conflict then finds it, and no seq is spent. */
+static void
+take_key(Draft *draft, HeapTuple existing, TupleDesc desc)
+{
+	static const int key[] = {COL_ID, COL_ROOM, COL_APPLICANT, COL_SEQ, COL_CREATED};
+	int			i;
+
+	for (i = 0; i < lengthof(key); i++)
+		draft->values[key[i] - 1] = heap_getattr(existing, key[i], desc, &draft->nulls[key[i] - 1]);
+}
+
+/* A complete row from the owner or a superuser with no identity is one being restored. */
+static bool
+is_restore(const Draft *draft, Relation messages)
+{
+	static const int complete[] = {COL_ID, COL_ROOM, COL_SEQ, COL_CREATED};
+	Oid			user_id;
+	int			sec_context;
+	int			i;
+
+	for (i = 0; i < lengthof(complete); i++)
+		if (draft->nulls[complete[i] - 1])
+			return false;
+	GetUserIdAndSecContext(&user_id, &sec_context);
+	return identity_get() == NULL && sec_context == 0 && user_id == GetOuterUserId() &&
+		(superuser() || pg_class_ownercheck(RelationGetRelid(messages), user_id));
+}
+
+/* Validate the draft, take the room's next seq and fill the columns that are ours. */
+static void
+complete_draft(Draft *draft, TupleDesc desc)
+{
+	const char *user_id = sending.system ? NULL : identity_require();
+	char	   *client_id = draft_text(draft, COL_CLIENT_ID);
+	char	   *task_id = draft_text(draft, COL_TASK);
+	HeapTuple	existing;
+	RoomRole	role;
+	int64		room_id;
+	Room		room;
+
+	if (sending.system)
+		room_id = DatumGetInt64(draft->values[COL_ROOM - 1]);
+	else
+	{
+		refuse_forged(draft, user_id);
+		if (task_id == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("task_id must not be null")));
+		room_id = room_find(user_id, task_id, draft_text(draft, COL_APPLICANT), &role);
+		if (room_id == 0 || role == ROLE_OBSERVER)
+			forbid_room();
+		draft_set(draft, COL_SENDER, CStringGetTextDatum(user_id));
+	}
+	if (client_id)
+	{
+		check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
+		if (!sending.looked_up)
+		{
+			member_lock_first(user_id, task_id);
+			existing = find_duplicate(task_id, user_id, client_id);
+			if (existing)
+			{
+				take_key(draft, existing, desc);
+				return;
+			}
+		}
+	}
+	check_content(draft);
+	check_metadata(draft);
+	check_reply(draft, room_id);
+	if (!room_lock(room_id, &room))
+		forbid_room();
+	if (!sending.system)
+	{
+		role = room_member_role(room_id, user_id);
+		if (role == ROLE_NONE || role == ROLE_OBSERVER)
+			forbid_room();
+		if (room.closed)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the room is closed"),
+					 errhint("A back end opens it again with reopen_room()."),
+					 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "room_closed")));
+	}
+	room_advance(&room, -1);
+	draft_set(draft, COL_ID, UUIDPGetDatum(uuid_v7()));
+	draft_set(draft, COL_ROOM, Int64GetDatum(room_id));
+	draft_set(draft, COL_TASK, CStringGetTextDatum(room.task_id));
+	draft->nulls[COL_APPLICANT - 1] = room.applicant_id == NULL;
+	if (room.applicant_id)
+		draft_set(draft, COL_APPLICANT, CStringGetTextDatum(room.applicant_id));
+	draft_set(draft, COL_SEQ, Int64GetDatum(room.last_seq));
+	draft_set(draft, COL_CREATED, TimestampTzGetDatum(GetCurrentTimestamp()));
+	draft_set(draft, COL_SYSTEM, BoolGetDatum(sending.system));
+}
+
+/* BEFORE INSERT ON task_messages FOR EACH ROW; its name sorts after any other. */
+Datum
+taskchat_message_before_insert(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Draft		draft;
+	TupleDesc	desc;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
+		RelationGetRelid(trigger->tg_relation) != relation_oid("task_messages"))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this function serves only as trigger of taskchat.task_messages")));
+	desc = RelationGetDescr(trigger->tg_relation);
+	heap_deform_tuple(trigger->tg_trigtuple, desc, draft.values, draft.nulls);
+	if (is_restore(&draft, trigger->tg_relation))
+		return PointerGetDatum(trigger->tg_trigtuple);
+	complete_draft(&draft, desc);
+	return PointerGetDatum(heap_form_tuple(desc, draft.values, draft.nulls));
+}
+
+static SPIPlanPtr
+insert_plan(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	if (plan == NULL)
+	{
+		Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, JSONBOID, TEXTOID, INT8OID};
+
+		plan = SPI_prepare("INSERT INTO taskchat.task_messages"
+						   " (task_id, content, message_type, file_url, client_msg_id, reply_to, metadata, applicant_id, room_id)"
+						   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
+						   lengthof(types), types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare the insertion of a message: %s", SPI_result_code_string(SPI_result));
+	}
+	return plan;
+}
+
+/*
+ * Insert as owner; the trigger does the rest.  The tuple is a copy in the
+ * caller's context.
+ */
+static HeapTuple
+insert_message(Datum *values, const bool *nulls, bool system, bool looked_up)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char		spi_nulls[SEND_ARGS];
+	HeapTuple	row;
+	Rights		saved;
+	int			i;
+
+	for (i = 0; i < SEND_ARGS; i++)
+		spi_nulls[i] = nulls[i] ? 'n' : ' ';
+	rights_become_owner(&saved);
+	SPI_connect();
+	sending.system = system;
+	sending.looked_up = looked_up;
+	PG_TRY();
+	{
+		if (SPI_execute_plan(insert_plan(), values, spi_nulls, false, 0) != SPI_OK_INSERT_RETURNING || SPI_processed != 1)
+			elog(ERROR, "could not insert a message");
+	}
+	PG_FINALLY();
+	{
+		memset(&sending, 0, sizeof(sending));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	row = heap_copytuple(SPI_tuptable->vals[0]);
+	SPI_finish();
+	rights_restore(&saved);
+	return row;
+}
+
+/*
+ * Send a message as the identity.  values and nulls hold the first eight
+ * arguments of send_message() and, for system messages, room_id as the ninth.
+ * Returns a row of task_messages; *duplicate says that it was there before.
+ */
+HeapTuple
+message_send(Datum *values, bool *nulls, bool system, bool *duplicate)
+{
+	bool		looked_up = false;
+
+	*duplicate = false;
+	if (!system && !nulls[0] && !nulls[4])
+	{
+		const char *user_id = identity_require();
+		char	   *task_id = TextDatumGetCString(values[0]);
+		char	   *client_id = TextDatumGetCString(values[4]);
+		RoomRole	role;
+		HeapTuple	existing;
+
+		check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
+		if (room_find(user_id, task_id, nulls[7] ? NULL : TextDatumGetCString(values[7]), &role) == 0)
+			forbid_room();
+		member_lock_first(user_id, task_id);
+		existing = find_duplicate(task_id, user_id, client_id);
+		if (existing)
+		{
+			*duplicate = true;
+			return existing;
+		}
+		looked_up = true;
+	}
+	return insert_message(values, nulls, system, looked_up);
+}
+
+static Datum
+message_datum(HeapTuple row)
+{
+	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);
+	Datum		datum = heap_copy_tuple_as_datum(row, RelationGetDescr(messages));
+
+	table_close(messages, AccessShareLock);
+	return datum;
+}
+
+/* send_message(task_id, content, message_type, file_url, client_msg_id, reply_to, metadata, applicant_id) → task_messages */
+Datum
+taskchat_send_message(PG_FUNCTION_ARGS)
+{
+	Datum		values[SEND_ARGS] = {0};
+	bool		nulls[SEND_ARGS];
+	bool		duplicate;
+	int			i;
+
+	for (i = 0; i < SEND_ARGS; i++)
+	{
+		nulls[i] = i >= PG_NARGS() || PG_ARGISNULL(i);
+		if (!nulls[i])
+			values[i] = PG_GETARG_DATUM(i);
+	}
+	(void) identity_require();
+	PG_RETURN_DATUM(message_datum(message_send(values, nulls, false, &duplicate)));
+}
+
+/* system_message(room_id, content, metadata) → task_messages: the rights are the caller's matter. */
+Datum
+taskchat_send_system_message(PG_FUNCTION_ARGS)
+{
+	Datum		values[SEND_ARGS] = {0};
+	bool		nulls[SEND_ARGS] = {true, true, true, true, true, true, true, true, true};
+	bool		duplicate;
+
+	values[8] = PG_GETARG_DATUM(0);
+	nulls[8] = false;
+	values[1] = PG_GETARG_DATUM(1);
+	nulls[1] = PG_ARGISNULL(1);
+	values[2] = CStringGetTextDatum("text");
+	nulls[2] = false;
+	values[6] = PG_GETARG_DATUM(2);
+	nulls[6] = PG_ARGISNULL(2);
+	PG_RETURN_DATUM(message_datum(message_send(values, nulls, true, &duplicate)));
+}

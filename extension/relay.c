@@ -1,0 +1,333 @@
+/*
+ * relay.c
+ *	  relay_run(): client frames in one transaction, each as its own user in
+ *	  its own subtransaction.  The contract stands in sql/relay.sql; what a
+ *	  frame does stands in the wire_* functions there, but for send_message,
+ *	  which is the hot path and is called directly.
+ */
+#include "taskchat.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+
+#define RESULT_COLUMNS 8
+
+PG_FUNCTION_INFO_V1(taskchat_relay_run);
+
+/* The frames that SQL functions serve; each is called with the frame. */
+typedef struct FrameKind
+{
+	const char *type;
+	const char *sql;
+	bool		read_only;		/* STABLE: the whole answer comes from one snapshot */
+	SPIPlanPtr	plan;
+} FrameKind;
+
+static FrameKind frame_kinds[] = {
+	{"join_task_room", "SELECT * FROM taskchat.wire_join($1)", true, NULL},
+	{"join_task_rooms", "SELECT * FROM taskchat.wire_join_many($1)", true, NULL},
+	{"find_room", "SELECT * FROM taskchat.wire_find_room($1)", true, NULL},
+	{"get_messages", "SELECT * FROM taskchat.wire_get_messages($1)", true, NULL},
+	{"get_events", "SELECT * FROM taskchat.wire_get_events($1)", true, NULL},
+	{"user_presence", "SELECT * FROM taskchat.wire_user_presence($1)", true, NULL},
+	{"mark_read", "SELECT * FROM taskchat.wire_mark_read($1)", false, NULL},
+};
+
+static FrameKind *
+kind_of_frame(const char *type)
+{
+	int			i;
+
+	for (i = 0; type && i < lengthof(frame_kinds); i++)
+		if (strcmp(frame_kinds[i].type, type) == 0)
+			return &frame_kinds[i];
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("unknown frame type")));
+}
+
+/* A string member of the frame as text; NULL when it is missing, null or no string. */
+static char *
+frame_string(Jsonb *frame, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = getKeyJsonValueFromContainer(&frame->root, name, strlen(name), &buffer);
+
+	if (value == NULL || value->type != jbvString)
+		return NULL;
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+static Datum
+frame_text(Jsonb *frame, const char *name, bool *isnull)
+{
+	char	   *string = frame_string(frame, name);
+
+	*isnull = string == NULL;
+	return string ? CStringGetTextDatum(string) : (Datum) 0;
+}
+
+static void
+send_values(Jsonb *frame, Datum *values, bool *nulls)
+{
+	JsonbValue	buffer;
+	JsonbValue *metadata = getKeyJsonValueFromContainer(&frame->root, "metadata", 8, &buffer);
+
+	memset(nulls, true, SEND_ARGS);
+	values[0] = frame_text(frame, "task_id", &nulls[0]);
+	values[1] = frame_text(frame, "content", &nulls[1]);
+	values[2] = frame_text(frame, "message_type", &nulls[2]);
+	if (nulls[2])
+		values[2] = CStringGetTextDatum("text");
+	nulls[2] = false;
+	values[3] = frame_text(frame, "file_url", &nulls[3]);
+	values[4] = frame_text(frame, "client_msg_id", &nulls[4]);
+	values[7] = frame_text(frame, "applicant_id", &nulls[7]);
+	if (frame_string(frame, "reply_to"))
+	{
+		values[5] = DirectFunctionCall1(uuid_in, CStringGetDatum(frame_string(frame, "reply_to")));
+		nulls[5] = false;
+	}
+	if (metadata && metadata->type != jbvNull)
+	{
+		values[6] = JsonbPGetDatum(JsonbValueToJsonb(metadata));
+		nulls[6] = false;
+	}
+}
+
+/* The reply's data: {"message": …, "duplicate": …}. */
+static Datum
+sent_data(HeapTuple row, bool duplicate)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			type;
+	Datum		datum;
+	char	   *json;
+	bool		isnull;
+
+	if (plan == NULL)
+	{
+		type = get_rel_type_id(relation_oid("task_messages"));
+		plan = SPI_prepare("SELECT taskchat.message_json($1)", 1, &type);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare a reply: %s", SPI_result_code_string(SPI_result));
+	}
+	datum = heap_copy_tuple_as_datum(row, lookup_rowtype_tupdesc_copy(get_rel_type_id(relation_oid("task_messages")), -1));
+	if (SPI_execute_plan(plan, &datum, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not build a reply");
+	json = TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return CStringGetTextDatum(psprintf("{\"message\":%s,\"duplicate\":%s}", json, duplicate ? "true" : "false"));
+}
+
+static void
+run_send(Jsonb *frame, int command, ReturnSetInfo *result)
+{
+	Datum		values[SEND_ARGS];
+	bool		nulls[SEND_ARGS];
+	Datum		columns[RESULT_COLUMNS] = {0};
+	bool		column_nulls[RESULT_COLUMNS] = {false, true, true, true, true, true, true, false};
+	bool		duplicate;
+	HeapTuple	row;
+
+	send_values(frame, values, nulls);
+	row = message_send(values, nulls, false, &duplicate);
+	SPI_connect();
+	columns[0] = Int32GetDatum(command);
+	columns[7] = sent_data(row, duplicate);
+	tuplestore_putvalues(result->setResult, result->setDesc, columns, column_nulls);
+	SPI_finish();
+}
+
+/* A wire_* function's rows are the result's columns but the first. */
+static void
+run_sql(FrameKind *kind, Jsonb *frame, int command, ReturnSetInfo *result)
+{
+	Oid			type = JSONBOID;
+	Datum		value = JsonbPGetDatum(frame);
+	uint64		i;
+
+	SPI_connect();
+	if (kind->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(kind->sql, 1, &type);
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare \"%s\": %s", kind->sql, SPI_result_code_string(SPI_result));
+		kind->plan = plan;
+	}
+	if (SPI_execute_plan(kind->plan, &value, NULL, kind->read_only, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\"", kind->sql);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		Datum		columns[RESULT_COLUMNS];
+		bool		nulls[RESULT_COLUMNS];
+		int			c;
+
+		columns[0] = Int32GetDatum(command);
+		nulls[0] = false;
+		for (c = 1; c < RESULT_COLUMNS; c++)
+			columns[c] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, c, &nulls[c]);
+		tuplestore_putvalues(result->setResult, result->setDesc, columns, nulls);
+	}
+	SPI_finish();
+}
+
+static void
+run_frame(const char *user_id, const char *text, int command, ReturnSetInfo *result)
+{
+	Jsonb	   *frame;
+	char	   *type;
+
+	check_id("user_id", user_id, TASKCHAT_MAX_ID);
+	identity_set(user_id);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	frame = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	if (!JB_ROOT_IS_OBJECT(frame))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a frame is one JSON object")));
+	type = frame_string(frame, "type");
+	if (type && strcmp(type, "send_message") == 0)
+		run_send(frame, command, result);
+	else
+		run_sql(kind_of_frame(type), frame, command, result);
+	PopActiveSnapshot();
+}
+
+/* Errors that say something about the server, not about this frame. */
+static bool
+ends_the_call(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		category == ERRCODE_OPERATOR_INTERVENTION ||
+		category == ERRCODE_SYSTEM_ERROR ||
+		sqlerrcode == ERRCODE_DATA_CORRUPTED || sqlerrcode == ERRCODE_INDEX_CORRUPTED;
+}
+
+static void
+put_error(const ErrorData *error, int command, ReturnSetInfo *result)
+{
+	Datum		columns[RESULT_COLUMNS] = {0};
+	bool		nulls[RESULT_COLUMNS] = {false, true, true, true, false, true, false, true};
+
+	columns[0] = Int32GetDatum(command);
+	columns[4] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
+	if (error->constraint_name)
+	{
+		columns[5] = CStringGetTextDatum(error->constraint_name);
+		nulls[5] = false;
+	}
+	columns[6] = CStringGetTextDatum(error->message ? error->message : "");
+	tuplestore_putvalues(result->setResult, result->setDesc, columns, nulls);
+}
+
+/*
+ * Run one frame in a subtransaction.  Releasing one restores neither user nor
+ * identity, so both are put back on success too.
+ */
+static void
+run_guarded(const char *user_id, const char *text, int command, ReturnSetInfo *result)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Rights		saved;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	rights_become_user(&saved);
+	PG_TRY();
+	{
+		run_frame(user_id, text, command, result);
+		identity_set(NULL);
+		rights_restore(&saved);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (ends_the_call(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		rights_restore(&saved);
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		put_error(error, command, result);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+static char **
+text_elements(ArrayType *array, int *count)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **strings;
+	int			i;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, count);
+	strings = palloc(*count * sizeof(char *) + 1);
+	for (i = 0; i < *count; i++)
+		strings[i] = nulls[i] ? "" : TextDatumGetCString(elements[i]);
+	return strings;
+}
+
+/* relay_run(users text[], frames text[], wait boolean): see sql/relay.sql. */
+Datum
+taskchat_relay_run(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext per_frame;
+	MemoryContext context;
+	int			nusers,
+				nframes,
+				i;
+	char	  **users = text_elements(PG_GETARG_ARRAYTYPE_P(0), &nusers);
+	char	  **frames = text_elements(PG_GETARG_ARRAYTYPE_P(1), &nframes);
+	LockWaitPolicy policy = PG_GETARG_BOOL(2) ? LockWaitBlock : LockWaitSkip;
+
+	if (nusers != nframes || nframes > 60)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("relay_run() takes as many users as frames, at most 60")));
+	InitMaterializedSRF(fcinfo, 0);
+	per_frame = AllocSetContextCreate(CurrentMemoryContext, "taskchat frame", ALLOCSET_DEFAULT_SIZES);
+	context = MemoryContextSwitchTo(per_frame);
+	PG_TRY();
+	{
+		lock_policy = policy;
+		for (i = 0; i < nframes; i++)
+		{
+			run_guarded(users[i], frames[i], i + 1, result);
+			MemoryContextReset(per_frame);
+		}
+	}
+	PG_FINALLY();
+	{
+		lock_policy = LockWaitBlock;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	MemoryContextDelete(per_frame);
+	return (Datum) 0;
+}

@@ -1,0 +1,438 @@
+/*
+ * room.c
+ *	  Rooms: what an address means to a user, who is a member, and the counter
+ *	  row whose lock orders everything that happens in a room.
+ *
+ * The counter is taken below the executor, with the row's latest version: a
+ * snapshot's age (REPEATABLE READ) then never makes a writer fail.  Scans for
+ * writers use SnapshotSelf, which sees what is committed now; it takes no
+ * predicate locks, so SERIALIZABLE transactions don't conflict over counters.
+ */
+#include "taskchat.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Columns of task_rooms and task_members, in the order of the install script. */
+enum RoomColumn
+{
+	ROOM_ID = 1, ROOM_TASK, ROOM_APPLICANT, ROOM_FIRST_SEQ, ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CREATED, ROOM_CLOSED, ROOM_COLUMNS = ROOM_CLOSED
+};
+
+enum MemberColumn
+{
+	MEMBER_ROOM = 1, MEMBER_USER, MEMBER_TASK, MEMBER_APPLICANT, MEMBER_ROLE
+};
+
+LockWaitPolicy lock_policy = LockWaitBlock;
+
+PG_FUNCTION_INFO_V1(taskchat_my_rooms);
+PG_FUNCTION_INFO_V1(taskchat_find_room);
+PG_FUNCTION_INFO_V1(taskchat_lock_room);
+PG_FUNCTION_INFO_V1(taskchat_lock_member);
+
+/* Oid of a relation of schema taskchat; an error where it is missing. */
+Oid
+relation_oid(const char *name)
+{
+	Oid			oid = get_relname_relid(name, get_namespace_oid("taskchat", false));
+
+	if (!OidIsValid(oid))
+		elog(ERROR, "relation taskchat.%s is missing", name);
+	return oid;
+}
+
+/* One error for what doesn't exist and what isn't the caller's. */
+void
+forbid_room(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("no such room, or you may not do that in it"),
+			 errhint("Members read a room; creator, worker and applicant write in it.")));
+}
+
+static RoomRole
+role_of_text(const char *role)
+{
+	switch (role[0])
+	{
+		case 'c':
+			return ROLE_CREATOR;
+		case 'w':
+			return ROLE_WORKER;
+		case 'a':
+			return ROLE_APPLICANT;
+		default:
+			return ROLE_OBSERVER;
+	}
+}
+
+static char *
+column_text(HeapTuple tuple, int column, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column, desc, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int64
+column_int64(HeapTuple tuple, int column, TupleDesc desc)
+{
+	bool		isnull;
+
+	return DatumGetInt64(heap_getattr(tuple, column, desc, &isnull));
+}
+
+static void
+key_text(ScanKey key, AttrNumber column, const char *value)
+{
+	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
+}
+
+/*
+ * Which room (task_id, applicant_id) means for this user, and as what: the
+ * main room where applicant_id is NULL, or the user's own private room for
+ * somebody who is an applicant only.  0 and ROLE_NONE: no member of any such.
+ */
+int64
+room_find(const char *user_id, const char *task_id, const char *applicant_id, RoomRole *role)
+{
+	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(members);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int64		found = 0;
+	bool		found_main = false;
+
+	*role = ROLE_NONE;
+	key_text(&keys[0], MEMBER_USER, user_id);
+	key_text(&keys[1], MEMBER_TASK, task_id);
+	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
+							  SnapshotSelf, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		char	   *applicant = column_text(tuple, MEMBER_APPLICANT, desc);
+		bool		matches;
+
+		if (applicant_id)
+			matches = applicant && strcmp(applicant, applicant_id) == 0;
+		else
+			matches = applicant == NULL || (!found_main && strcmp(applicant, user_id) == 0);
+		if (!matches)
+			continue;
+		found = column_int64(tuple, MEMBER_ROOM, desc);
+		found_main = applicant == NULL;
+		*role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
+	}
+	systable_endscan(scan);
+	table_close(members, AccessShareLock);
+	return found;
+}
+
+static SysScanDesc
+member_scan(Relation members, ScanKey keys, int64 room_id, const char *user_id)
+{
+	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	key_text(&keys[1], MEMBER_USER, user_id);
+	return systable_beginscan(members, relation_oid("task_members_pkey"), true,
+							  SnapshotSelf, 2, keys);
+}
+
+/* The user's role in the room as committed now; ROLE_NONE: no member. */
+RoomRole
+room_member_role(int64 room_id, const char *user_id)
+{
+	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan = member_scan(members, keys, room_id, user_id);
+	HeapTuple	tuple = systable_getnext(scan);
+	RoomRole	role = ROLE_NONE;
+
+	if (HeapTupleIsValid(tuple))
+		role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
+	systable_endscan(scan);
+	table_close(members, AccessShareLock);
+	return role;
+}
+
+/*
+ * Lock the latest version of the row at *tid (FOR NO KEY UPDATE) as
+ * lock_policy says; it is then in slot.  False: the row is gone.
+ * 55P03 when somebody holds it and we are not to wait.
+ */
+static bool
+row_lock(Relation relation, ItemPointer tid, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(relation, tid, SnapshotSelf, slot, GetCurrentCommandId(true),
+							  LockTupleNoKeyExclusive, lock_policy,
+							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	switch (result)
+	{
+		case TM_Ok:
+			return true;
+		case TM_Deleted:
+			return false;
+		case TM_WouldBlock:
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("another transaction is writing in this room")));
+			break;
+		default:
+			elog(ERROR, "could not lock a row of \"%s\": result %d",
+				 RelationGetRelationName(relation), (int) result);
+	}
+	return false;
+}
+
+static bool
+find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
+{
+	SysScanDesc scan = systable_beginscan(relation, relation_oid(index), true,
+										  SnapshotSelf, nkeys, keys);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		found = HeapTupleIsValid(tuple);
+
+	if (found)
+		ItemPointerCopy(&tuple->t_self, tid);
+	systable_endscan(scan);
+	return found;
+}
+
+/*
+ * Take the room's lock until the end of the transaction and read its row.
+ * False: there is no such room.  55P03 as row_lock().
+ */
+bool
+room_lock(int64 room_id, Room *room)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(rooms);
+	TupleTableSlot *slot = table_slot_create(rooms, NULL);
+	ScanKeyData key;
+	bool		found = false;
+	int			tries;
+
+	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	/* A row that moves to another page meanwhile can escape one scan. */
+	for (tries = 0; tries < 3 && !found; tries++)
+		found = find_tid(rooms, "task_rooms_pkey", 1, &key, &room->tid) &&
+			row_lock(rooms, &room->tid, slot);
+	if (found)
+	{
+		bool		should_free;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		char	   *status = column_text(tuple, ROOM_STATUS, desc);
+
+		room->room_id = room_id;
+		room->task_id = column_text(tuple, ROOM_TASK, desc);
+		room->applicant_id = column_text(tuple, ROOM_APPLICANT, desc);
+		room->first_seq = column_int64(tuple, ROOM_FIRST_SEQ, desc);
+		room->last_seq = column_int64(tuple, ROOM_LAST_SEQ, desc);
+		room->closed = strcmp(status, "closed") == 0;
+		ItemPointerCopy(&tuple->t_self, &room->tid);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rooms, NoLock);
+	return found;
+}
+
+/* A row version that is not heap-only needs entries in every index. */
+static void
+insert_index_entries(Relation relation, HeapTuple tuple)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsHeapTuple);
+
+	InitResultRelInfo(result, relation, 1, NULL, 0);
+	ExecOpenIndices(result, false);
+	ExecStoreHeapTuple(tuple, slot, false);
+	slot->tts_tableOid = RelationGetRelid(relation);
+	ItemPointerCopy(&tuple->t_self, &slot->tts_tid);
+	(void) ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL);
+	ExecCloseIndices(result);
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+}
+
+/*
+ * Give the room its next seq (in room->last_seq).  The room must be locked by
+ * room_lock().  closed: 1 closes it, 0 opens it, -1 leaves that alone.
+ */
+void
+room_advance(Room *room, int closed)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(rooms, NULL);
+	Datum		values[ROOM_COLUMNS] = {0};
+	bool		nulls[ROOM_COLUMNS] = {0};
+	bool		replace[ROOM_COLUMNS] = {0};
+	bool		should_free;
+	HeapTuple	old,
+				new;
+
+	if (!table_tuple_fetch_row_version(rooms, &room->tid, SnapshotAny, slot))
+		elog(ERROR, "the locked row of room " INT64_FORMAT " has vanished", room->room_id);
+	old = ExecFetchSlotHeapTuple(slot, false, &should_free);
+	room->last_seq++;
+	values[ROOM_LAST_SEQ - 1] = Int64GetDatum(room->last_seq);
+	replace[ROOM_LAST_SEQ - 1] = true;
+	if (closed >= 0)
+	{
+		values[ROOM_STATUS - 1] = CStringGetTextDatum(closed ? "closed" : "open");
+		replace[ROOM_STATUS - 1] = true;
+		values[ROOM_CLOSED - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+		nulls[ROOM_CLOSED - 1] = !closed;
+		replace[ROOM_CLOSED - 1] = true;
+		room->closed = closed;
+	}
+	new = heap_modify_tuple(old, RelationGetDescr(rooms), values, nulls, replace);
+	ExecClearTuple(slot);
+	simple_heap_update(rooms, &room->tid, new);
+	if (!HeapTupleIsHeapOnly(new))
+		insert_index_entries(rooms, new);
+	ItemPointerCopy(&new->t_self, &room->tid);
+	heap_freetuple(new);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rooms, NoLock);
+	CommandCounterIncrement();
+	ForceSyncCommit();
+	doorbell_ring_room('r', room->room_id);
+}
+
+/*
+ * Lock the user's member row of the lowest room_id in the task: who sends the
+ * same client_msg_id in two rooms of a task at once meets here.
+ */
+void
+member_lock_first(const char *user_id, const char *task_id)
+{
+	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(members);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int64		lowest = 0;
+	ItemPointerData tid;
+
+	key_text(&keys[0], MEMBER_USER, user_id);
+	key_text(&keys[1], MEMBER_TASK, task_id);
+	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
+							  SnapshotSelf, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
+
+		if (lowest == 0 || room_id < lowest)
+		{
+			lowest = room_id;
+			ItemPointerCopy(&tuple->t_self, &tid);
+		}
+	}
+	systable_endscan(scan);
+	if (lowest != 0)
+	{
+		TupleTableSlot *slot = table_slot_create(members, NULL);
+
+		(void) row_lock(members, &tid, slot);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(members, NoLock);
+}
+
+/* my_rooms() → bigint[]: the rooms that the caller is a member of; the policies' condition. */
+Datum
+taskchat_my_rooms(PG_FUNCTION_ARGS)
+{
+	const char *user_id = identity_get();
+	ArrayBuildState *rooms = initArrayResult(INT8OID, CurrentMemoryContext, false);
+
+	if (user_id != NULL)
+	{
+		Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		key_text(&key, MEMBER_USER, user_id);
+		scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
+								  GetActiveSnapshot(), 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			rooms = accumArrayResult(rooms,
+									 Int64GetDatum(column_int64(tuple, MEMBER_ROOM, RelationGetDescr(members))),
+									 false, INT8OID, CurrentMemoryContext);
+		systable_endscan(scan);
+		table_close(members, AccessShareLock);
+	}
+	PG_RETURN_DATUM(makeArrayResult(rooms, CurrentMemoryContext));
+}
+
+/*
+ * find_room(task_id, applicant_id, writing) → room_id: the caller's room.
+ * 28000 without identity, 42501 for who is no member or, writing, may not write.
+ */
+Datum
+taskchat_find_room(PG_FUNCTION_ARGS)
+{
+	const char *user_id = identity_require();
+	char	   *task_id;
+	char	   *applicant_id = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	RoomRole	role;
+	int64		room_id;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("task_id must not be null")));
+	task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	room_id = room_find(user_id, task_id, applicant_id, &role);
+	if (room_id == 0 || (PG_GETARG_BOOL(2) && role == ROLE_OBSERVER))
+		forbid_room();
+	PG_RETURN_INT64(room_id);
+}
+
+/* lock_room(room_id) → boolean: take the room's lock; false when it is gone. */
+Datum
+taskchat_lock_room(PG_FUNCTION_ARGS)
+{
+	Room		room;
+
+	PG_RETURN_BOOL(room_lock(PG_GETARG_INT64(0), &room));
+}
+
+/* lock_member(room_id, user_id) → boolean: lock one member row as lock_policy says. */
+Datum
+taskchat_lock_member(PG_FUNCTION_ARGS)
+{
+	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(members, NULL);
+	ScanKeyData keys[2];
+	ItemPointerData tid;
+	bool		locked;
+
+	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, PG_GETARG_DATUM(0));
+	key_text(&keys[1], MEMBER_USER, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	locked = find_tid(members, "task_members_pkey", 2, keys, &tid) && row_lock(members, &tid, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(members, NoLock);
+	PG_RETURN_BOOL(locked);
+}

@@ -1,0 +1,42 @@
+/*
+ * grants: everything is refused first, then given by name.
+ */
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA taskchat FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA taskchat FROM PUBLIC;
+
+GRANT SELECT ON taskchat.task_rooms, taskchat.task_members, taskchat.task_messages, taskchat.task_events,
+	taskchat.user_presence, taskchat.notifications TO taskchat_user;
+GRANT INSERT ON taskchat.task_messages TO taskchat_user;
+
+GRANT EXECUTE ON FUNCTION
+	taskchat.current_user_id(), taskchat.my_rooms(), taskchat.find_room(text, text, boolean),
+	taskchat.send_message(text, text, text, text, text, uuid, jsonb, text),
+	taskchat.get_messages(text, bigint, bigint, int, text), taskchat.get_events(text, bigint, int, text),
+	taskchat.mark_read(text, bigint, text), taskchat.set_typing(text, boolean, text),
+	taskchat.set_presence(boolean, text), taskchat.get_presence(text[]),
+	taskchat.get_notifications(bigint, bigint, int),
+	taskchat.message_json(taskchat.task_messages), taskchat.message_event(taskchat.task_messages),
+	taskchat.room_event(taskchat.task_events, taskchat.task_messages), taskchat.json_time(timestamptz),
+	taskchat.room_line(bigint, bigint, int), taskchat.room_epoch(bigint), taskchat.visible_presence(text),
+	taskchat.wire_object(text[]), taskchat.wire_presence(taskchat.user_presence), taskchat.wire_members(bigint),
+	taskchat.wire_events(bigint, bigint, bigint, int), taskchat.wire_limit(jsonb, int),
+	taskchat.wire_join(jsonb), taskchat.wire_join_many(jsonb), taskchat.wire_find_room(jsonb),
+	taskchat.wire_get_messages(jsonb), taskchat.wire_get_events(jsonb), taskchat.wire_mark_read(jsonb),
+	taskchat.wire_user_presence(jsonb)
+	TO taskchat_user;
+
+GRANT EXECUTE ON FUNCTION
+	taskchat.act_as(text), taskchat.open_room(text, text), taskchat.close_room(text, text), taskchat.reopen_room(text, text),
+	taskchat.add_member(text, text, text), taskchat.remove_member(text, text, text),
+	taskchat.send_system_message(text, text, jsonb, text), taskchat.publish_task_update(text, jsonb, text),
+	taskchat.notify_user(text, text, jsonb, text), taskchat.create_ticket(text, interval),
+	taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean), taskchat.unbind_tasks(regclass)
+	TO taskchat_backend;
+
+GRANT EXECUTE ON FUNCTION
+	taskchat.act_as(text), taskchat.relay_hello(), taskchat.relay_run(text[], text[], boolean),
+	taskchat.relay_fetch(bigint[], bigint[], int), taskchat.relay_cursors(bigint[]), taskchat.relay_presence(text[]),
+	taskchat.relay_beat(text, interval), taskchat.relay_online(text, text[], text[], boolean[]),
+	taskchat.relay_farewell(text), taskchat.relay_redeem(text[]), taskchat.relay_notifications(text[], bigint[]),
+	taskchat.relay_delivered(bigint[], text[], bigint[]), taskchat.relay_typing(bigint[], text[], boolean[])
+	TO taskchat_relay;

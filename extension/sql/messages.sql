@@ -1,0 +1,110 @@
+/*
+ * messages: the INSERT trigger, sending, and pages of history.
+ */
+CREATE FUNCTION taskchat.message_before_insert() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'taskchat_message_before_insert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.message_before_insert() IS 'Internal: validates, numbers and announces a message';
+CREATE TRIGGER zz_taskchat_message BEFORE INSERT ON taskchat.task_messages
+	FOR EACH ROW EXECUTE FUNCTION taskchat.message_before_insert();
+
+CREATE FUNCTION taskchat.message_json(message taskchat.task_messages) RETURNS text
+	AS 'MODULE_PATHNAME', 'taskchat_message_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.message_json(taskchat.task_messages) IS 'A message as on the wire';
+
+CREATE FUNCTION taskchat.message_event(message taskchat.task_messages) RETURNS text
+	AS 'MODULE_PATHNAME', 'taskchat_message_event' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.message_event(taskchat.task_messages) IS 'A message''s message_received frame';
+
+CREATE FUNCTION taskchat.room_event(event taskchat.task_events, message taskchat.task_messages) RETURNS text
+	AS 'MODULE_PATHNAME', 'taskchat_room_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.room_event(taskchat.task_events, taskchat.task_messages) IS 'An event''s frame; the message that it is about may be NULL';
+
+CREATE FUNCTION taskchat.json_time(at timestamptz) RETURNS text
+	AS 'MODULE_PATHNAME', 'taskchat_json_time' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.json_time(timestamptz) IS 'RFC 3339 in UTC with microseconds';
+
+CREATE FUNCTION taskchat.send_message(task_id text, content text, message_type text DEFAULT 'text',
+		file_url text DEFAULT NULL, client_msg_id text DEFAULT NULL, reply_to uuid DEFAULT NULL,
+		metadata jsonb DEFAULT NULL, applicant_id text DEFAULT NULL) RETURNS taskchat.task_messages
+	AS 'MODULE_PATHNAME', 'taskchat_send_message' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.send_message(text, text, text, text, text, uuid, jsonb, text) IS 'Stores one message as the identity and emits its event';
+
+CREATE FUNCTION taskchat.system_message(room_id bigint, content text, metadata jsonb) RETURNS taskchat.task_messages
+	AS 'MODULE_PATHNAME', 'taskchat_send_system_message' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.system_message(bigint, text, jsonb) IS 'Internal: a message without a sender';
+
+CREATE FUNCTION taskchat.send_system_message(task_id text, content text, metadata jsonb DEFAULT NULL,
+		applicant_id text DEFAULT NULL) RETURNS taskchat.task_messages
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN taskchat.system_message(
+		taskchat.backend_room(send_system_message.task_id, send_system_message.applicant_id), content, metadata);
+END
+$$;
+COMMENT ON FUNCTION taskchat.send_system_message(text, text, jsonb, text) IS 'Stores a message without a sender';
+
+CREATE FUNCTION taskchat.get_messages(task_id text, before_seq bigint DEFAULT NULL, after_seq bigint DEFAULT NULL,
+		max_rows int DEFAULT 50, applicant_id text DEFAULT NULL) RETURNS SETOF taskchat.task_messages
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	room bigint := taskchat.find_room(get_messages.task_id, get_messages.applicant_id, false);
+	wanted int := least(coalesce(max_rows, 50), 200);
+BEGIN
+	IF wanted < 1 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'max_rows must be positive';
+	END IF;
+	IF after_seq IS NULL THEN
+		RETURN QUERY SELECT m.* FROM taskchat.task_messages m
+			WHERE m.room_id = room AND m.seq < coalesce(before_seq, 9223372036854775807)
+			ORDER BY m.seq DESC LIMIT wanted;
+	ELSE
+		RETURN QUERY SELECT m.* FROM taskchat.task_messages m
+			WHERE m.room_id = room AND m.seq > after_seq AND m.seq < coalesce(before_seq, 9223372036854775807)
+			ORDER BY m.seq LIMIT wanted;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION taskchat.get_messages(text, bigint, bigint, int, text) IS 'One page of a room''s messages by seq';
+
+CREATE FUNCTION taskchat.room_line(room_id bigint, after_seq bigint, max_rows int)
+	RETURNS TABLE (seq bigint, kind text, user_id text, role text, event text)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	/* The two halves of the line share one numbering: max_rows of each hold max_rows of both. */
+	RETURN QUERY
+	SELECT line.* FROM (
+		(SELECT m.seq, 'message_received'::text, m.sender_id::text, NULL::text, taskchat.message_event(m)
+		FROM taskchat.task_messages m
+		WHERE m.room_id = room_line.room_id AND m.seq > after_seq
+		ORDER BY m.seq LIMIT max_rows)
+		UNION ALL
+		(SELECT e.seq, e.kind::text, e.payload ->> 'user_id', e.payload ->> 'role', taskchat.room_event(e, m)
+		FROM taskchat.task_events e
+		LEFT JOIN taskchat.task_messages m
+			ON e.kind IN ('message_edited', 'message_deleted') AND m.id = (e.payload ->> 'id')::uuid
+		WHERE e.room_id = room_line.room_id AND e.seq > after_seq
+		ORDER BY e.seq LIMIT max_rows)
+	) AS line (seq, kind, user_id, role, event)
+	ORDER BY line.seq LIMIT max_rows;
+END
+$$;
+COMMENT ON FUNCTION taskchat.room_line(bigint, bigint, int) IS 'Internal: a room''s line after a seq, with the rights of who asks';
+
+CREATE FUNCTION taskchat.get_events(task_id text, after_seq bigint DEFAULT 0, max_rows int DEFAULT 200,
+		applicant_id text DEFAULT NULL) RETURNS TABLE (seq bigint, event jsonb)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	room bigint := taskchat.find_room(get_events.task_id, get_events.applicant_id, false);
+BEGIN
+	IF coalesce(max_rows, 200) < 1 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'max_rows must be positive';
+	END IF;
+	RETURN QUERY SELECT l.seq, l.event::jsonb
+		FROM taskchat.room_line(room, coalesce(after_seq, 0), least(coalesce(max_rows, 200), 200)) l;
+END
+$$;
+COMMENT ON FUNCTION taskchat.get_events(text, bigint, int, text) IS 'The whole line of a room, oldest first';

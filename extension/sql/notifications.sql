@@ -1,0 +1,61 @@
+/*
+ * notifications: numbered per user at commit.
+ */
+CREATE FUNCTION taskchat.uuid_v7() RETURNS uuid
+	AS 'MODULE_PATHNAME', 'taskchat_uuid_v7' LANGUAGE C VOLATILE PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.uuid_v7() IS 'A UUID of version 7 (RFC 9562)';
+
+CREATE FUNCTION taskchat.store_notification(id uuid, user_id text, kind text, task_id text, payload jsonb) RETURNS void
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH counter AS (
+		INSERT INTO taskchat.notification_counters AS c (user_id, last_seq) VALUES (store_notification.user_id, 1)
+		ON CONFLICT (user_id) DO UPDATE SET last_seq = c.last_seq + 1
+		RETURNING last_seq)
+	INSERT INTO taskchat.notifications (id, user_id, seq, kind, task_id, payload)
+		SELECT store_notification.id, store_notification.user_id, counter.last_seq, store_notification.kind,
+			store_notification.task_id, store_notification.payload
+		FROM counter
+$$;
+COMMENT ON FUNCTION taskchat.store_notification(uuid, text, text, text, jsonb) IS 'Internal: numbers and stores a staged notification';
+
+CREATE FUNCTION taskchat.notify_user(user_id text, kind text, payload jsonb DEFAULT '{}', task_id text DEFAULT NULL) RETURNS uuid
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	new_id uuid := taskchat.uuid_v7();
+BEGIN
+	PERFORM taskchat.check_id('user_id', notify_user.user_id);
+	PERFORM taskchat.check_id('kind', notify_user.kind);
+	PERFORM taskchat.check_json('payload', notify_user.payload);
+	IF notify_user.task_id IS NOT NULL THEN
+		PERFORM taskchat.check_id('task_id', notify_user.task_id);
+	END IF;
+	PERFORM taskchat.stage('n', notify_user.task_id, NULL, notify_user.kind, notify_user.user_id, notify_user.payload, new_id);
+	RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION taskchat.notify_user(text, text, jsonb, text) IS 'A personal notification';
+
+CREATE FUNCTION taskchat.get_notifications(before_seq bigint DEFAULT NULL, after_seq bigint DEFAULT NULL, max_rows int DEFAULT 50)
+	RETURNS SETOF taskchat.notifications
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me text := taskchat.current_user_id();
+	wanted int := least(coalesce(max_rows, 50), 200);
+BEGIN
+	IF me IS NULL THEN
+		RAISE invalid_authorization_specification USING MESSAGE = 'no taskchat identity is set',
+			HINT = 'A back end calls taskchat.act_as(user_id) in the same transaction first.';
+	END IF;
+	IF after_seq IS NULL THEN
+		RETURN QUERY SELECT n.* FROM taskchat.notifications n
+			WHERE n.user_id = me AND n.seq < coalesce(before_seq, 9223372036854775807) ORDER BY n.seq DESC LIMIT wanted;
+	ELSE
+		RETURN QUERY SELECT n.* FROM taskchat.notifications n
+			WHERE n.user_id = me AND n.seq > after_seq AND n.seq < coalesce(before_seq, 9223372036854775807) ORDER BY n.seq LIMIT wanted;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION taskchat.get_notifications(bigint, bigint, int) IS 'One page of the caller''s notifications';

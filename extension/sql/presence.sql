@@ -1,0 +1,129 @@
+/*
+ * presence: derived from live sessions; nothing here can go stale.  A holder
+ * is a relay, or "user:" and an id for a lease that set_presence() took.
+ */
+CREATE FUNCTION taskchat.shares_room_with(user_id text) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT taskchat.current_user_id() IS NOT NULL AND (
+		taskchat.current_user_id() = shares_room_with.user_id
+		OR EXISTS (SELECT FROM taskchat.task_members m
+			WHERE m.user_id = shares_room_with.user_id AND m.room_id = ANY (taskchat.my_rooms())))
+$$;
+COMMENT ON FUNCTION taskchat.shares_room_with(text) IS 'Whether the identity may see that user';
+
+CREATE FUNCTION taskchat.presence_of(user_id text, viewer text)
+	RETURNS TABLE (is_online boolean, last_seen timestamptz, current_task_id text)
+	LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT live.since IS NOT NULL,
+		CASE WHEN live.since IS NOT NULL THEN clock_timestamp()
+			ELSE (SELECT l.last_seen FROM taskchat.last_seen l WHERE l.user_id = presence_of.user_id) END,
+		(SELECT m.task_id FROM taskchat.task_members m
+			WHERE m.user_id = viewer AND m.task_id = live.current_task_id LIMIT 1)
+	FROM (SELECT 1) AS one
+	LEFT JOIN LATERAL (
+		SELECT s.since, s.current_task_id FROM taskchat.sessions s
+		JOIN taskchat.leases h ON h.holder = s.holder AND h.expires_at > clock_timestamp()
+		WHERE s.user_id = presence_of.user_id
+		ORDER BY s.current_task_id IS NULL, s.since DESC LIMIT 1
+	) AS live ON NOT pg_is_in_recovery()
+$$;
+COMMENT ON FUNCTION taskchat.presence_of(text, text) IS 'Internal: presence of a user as the viewer may see it';
+
+CREATE FUNCTION taskchat.visible_presence(user_id text)
+	RETURNS TABLE (is_online boolean, last_seen timestamptz, current_task_id text)
+	LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p.* FROM taskchat.presence_of(visible_presence.user_id, taskchat.current_user_id()) AS p
+	WHERE taskchat.shares_room_with(visible_presence.user_id)
+$$;
+COMMENT ON FUNCTION taskchat.visible_presence(text) IS 'Presence of one user, where the identity may see it';
+
+CREATE VIEW taskchat.user_presence WITH (security_barrier) AS
+	SELECT u.user_id, p.is_online, p.last_seen, p.current_task_id
+	FROM (SELECT DISTINCT m.user_id FROM taskchat.task_members m
+		WHERE m.room_id = ANY ((SELECT taskchat.my_rooms())::bigint[])
+		UNION SELECT taskchat.current_user_id() WHERE taskchat.current_user_id() IS NOT NULL) AS u,
+		LATERAL taskchat.visible_presence(u.user_id) AS p;
+COMMENT ON VIEW taskchat.user_presence IS 'Presence of the people who share a room with the identity';
+
+CREATE FUNCTION taskchat.get_presence(user_ids text[]) RETURNS SETOF taskchat.user_presence
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF taskchat.current_user_id() IS NULL THEN
+		RAISE invalid_authorization_specification USING MESSAGE = 'no taskchat identity is set',
+			HINT = 'A back end calls taskchat.act_as(user_id) in the same transaction first.';
+	END IF;
+	RETURN QUERY SELECT u.user_id, p.is_online, p.last_seen, p.current_task_id
+		FROM (SELECT DISTINCT a.user_id COLLATE "C" FROM unnest(user_ids) AS a (user_id)) AS u (user_id),
+			LATERAL taskchat.presence_of(u.user_id, taskchat.current_user_id()) AS p
+		WHERE taskchat.shares_room_with(u.user_id);
+END
+$$;
+COMMENT ON FUNCTION taskchat.get_presence(text[]) IS 'Presence of people who share a room with the caller';
+
+CREATE FUNCTION taskchat.went_offline(users text[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO taskchat.last_seen AS l (user_id, last_seen)
+		SELECT DISTINCT u.user_id, clock_timestamp() FROM unnest(users) AS u (user_id)
+		WHERE NOT EXISTS (SELECT FROM taskchat.sessions s WHERE s.user_id = u.user_id)
+		ORDER BY 1
+		ON CONFLICT (user_id) DO UPDATE SET last_seen = excluded.last_seen;
+	PERFORM taskchat.ring('p', u.user_id) FROM unnest(users) AS u (user_id);
+END
+$$;
+COMMENT ON FUNCTION taskchat.went_offline(text[]) IS 'Internal: remembers when, and rings';
+
+CREATE FUNCTION taskchat.set_presence(is_online boolean, current_task_id text DEFAULT NULL) RETURNS taskchat.user_presence
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me text := taskchat.current_user_id();
+	answer taskchat.user_presence;
+BEGIN
+	IF me IS NULL THEN
+		RAISE invalid_authorization_specification USING MESSAGE = 'no taskchat identity is set',
+			HINT = 'A back end calls taskchat.act_as(user_id) in the same transaction first.';
+	END IF;
+	IF set_presence.is_online IS NULL THEN
+		RAISE not_null_violation USING MESSAGE = 'is_online must not be null';
+	END IF;
+	IF set_presence.current_task_id IS NOT NULL THEN
+		PERFORM taskchat.find_room(set_presence.current_task_id, NULL, false);
+	END IF;
+	IF set_presence.is_online THEN
+		INSERT INTO taskchat.leases VALUES ('user:' || me, clock_timestamp() + interval '60 seconds')
+			ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at;
+		INSERT INTO taskchat.sessions (holder, user_id, current_task_id) VALUES ('user:' || me, me, set_presence.current_task_id)
+			ON CONFLICT (holder, user_id) DO UPDATE SET current_task_id = excluded.current_task_id;
+		PERFORM taskchat.ring('p', me);
+	ELSE
+		DELETE FROM taskchat.leases WHERE holder = 'user:' || me;
+		PERFORM taskchat.went_offline(ARRAY[me]);
+	END IF;
+	SELECT me, p.is_online, p.last_seen, p.current_task_id INTO answer FROM taskchat.presence_of(me, me) p;
+	RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION taskchat.set_presence(boolean, text) IS 'Takes or ends a lease of 60 s for the caller';
+
+CREATE FUNCTION taskchat.set_typing(task_id text, is_typing boolean, applicant_id text DEFAULT NULL) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	room bigint := taskchat.find_room(set_typing.task_id, set_typing.applicant_id, true);
+BEGIN
+	IF is_typing IS NULL THEN
+		RAISE not_null_violation USING MESSAGE = 'is_typing must not be null';
+	END IF;
+	IF (SELECT r.status FROM taskchat.task_rooms r WHERE r.room_id = room) = 'closed' THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the room is closed', CONSTRAINT = 'room_closed';
+	END IF;
+	PERFORM taskchat.ring('t', room || CASE WHEN is_typing THEN ' 1 ' ELSE ' 0 ' END || taskchat.current_user_id());
+END
+$$;
+COMMENT ON FUNCTION taskchat.set_typing(text, boolean, text) IS 'Tells the room that the caller types or has stopped';

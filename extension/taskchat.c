@@ -1,0 +1,52 @@
+/*
+ * taskchat.c
+ *	  The library's front door: settings and start order.  What each part
+ *	  does stands in its own file.
+ */
+#include "taskchat.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+PG_MODULE_MAGIC;
+
+int			max_content_bytes = 16384;
+char	   *allowed_file_schemes = NULL;
+static char *doorbell_mode = NULL;
+static int	database_number = 0;
+
+void		_PG_init(void);
+
+static bool
+check_doorbell(char **value, void **extra, GucSource source)
+{
+	if (strcmp(*value, "inline") == 0)
+		return true;
+	GUC_check_errdetail("The only doorbell of this version is \"inline\".");
+	return false;
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("taskchat.max_content_bytes",
+							"Longest content of a message, in bytes.", NULL,
+							&max_content_bytes, 16384, 1, 1024 * 1024,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("taskchat.allowed_file_schemes",
+							   "Schemes that a file URL may have, separated by commas.", NULL,
+							   &allowed_file_schemes, "https",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("taskchat.doorbell",
+							   "How commits are made known to relays.", NULL,
+							   &doorbell_mode, "inline",
+							   PGC_SUSET, 0, check_doorbell, NULL, NULL);
+	DefineCustomIntVariable("taskchat.database_number",
+							"Upper 15 bits of the room ids made here; read by CREATE EXTENSION.", NULL,
+							&database_number, 0, 0, 32767,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	identity_init();
+	doorbell_init();
+	stage_init();
+	MarkGUCPrefixReserved("taskchat");
+}

@@ -1,0 +1,132 @@
+/*
+ * query.h
+ *	  What the rest of the relay asks of the database.
+ *
+ * Requests gather in lanes (one database connection each); while a lane's
+ * batch is under way the next one fills.  Nothing here blocks.  Strings given
+ * are copied; strings handed to callbacks live until the callback returns.
+ * Every request is answered by exactly one "done" (or its rows and then done);
+ * a request that is dropped because the database is out of reach is answered
+ * with sqlstate "08006".  A callback may make new requests.
+ */
+#ifndef TASKCHAT_QUERY_H
+#define TASKCHAT_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Query Query;
+
+/* One row of relay_run (extension/sql/relay.sql); pointers are NULL for SQL NULL. */
+typedef struct CommandRow
+{
+	int64_t		room_id;		/* 0: none */
+	int64_t		seq;			/* 0: none */
+	const char *role;
+	const char *sqlstate;		/* NULL: done */
+	const char *constraint_name;
+	const char *message;
+	const char *data;			/* JSON text */
+	size_t		data_len;
+} CommandRow;
+
+/* All rows of one command (at least one), after its transaction has ended. */
+typedef void (*CommandDone) (void *arg, const CommandRow *rows, int nrows);
+
+typedef enum CommandLane
+{
+	LANE_READ,					/* joins, pages, presence: no commit to wait for */
+	LANE_WRITE					/* send_message, mark_read */
+} CommandLane;
+
+typedef struct FetchRow
+{
+	int64_t		room_id;
+	int64_t		seq;			/* 0 for room_deleted and reset */
+	const char *kind;
+	const char *user_id;
+	const char *role;
+	const char *event;			/* JSON text of the frame */
+	size_t		event_len;
+} FetchRow;
+
+typedef struct CursorRow
+{
+	int64_t		room_id;
+	const char *user_id;
+	const char *role;
+	int64_t		last_read_seq;
+	int64_t		last_delivered_seq;
+} CursorRow;
+
+typedef struct PresenceRow
+{
+	const char *user_id;
+	bool		is_online;
+	const char *last_seen;		/* RFC 3339 or NULL */
+	const char *current_task_id;
+} PresenceRow;
+
+typedef struct NotificationRow
+{
+	const char *user_id;
+	int64_t		seq;
+	const char *event;			/* NULL: only tells the last seq */
+	size_t		event_len;
+} NotificationRow;
+
+/* What the query module tells its owner; all from the event loop. */
+typedef struct QueryEvents
+{
+	void		(*up) (void *arg, const char *epoch, bool epoch_changed, int max_content_bytes);	/* listening again: catch up everything */
+	void		(*down) (void *arg);	/* commands or events do not flow */
+	void		(*bell) (void *arg, char kind, const char *rest);	/* a doorbell: payload after its letter; own typing is not reported */
+	void		(*fetch_row) (void *arg, const FetchRow *row);
+	void		(*fetch_done) (void *arg, const int64_t *rooms, int nrooms, bool ok);
+	void		(*cursor_row) (void *arg, const CursorRow *row);
+	void		(*presence_row) (void *arg, const PresenceRow *row);
+	void		(*notification_row) (void *arg, const NotificationRow *row);
+	int64_t		(*room_position) (void *arg, int64_t room_id);	/* last seq sent; -1: not wanted any more */
+	int64_t		(*notification_position) (void *arg, const char *user_id);	/* last seq sent; -1: not known yet; -2: not wanted */
+	void		(*register_all) (void *arg);	/* presence lease was new: call query_online for every user */
+} QueryEvents;
+
+struct ev_loop;
+struct Config;
+
+/*
+ * database: conninfo or URI ("": libpq's defaults).  Begins to connect at
+ * once; NULL when out of memory or the conninfo cannot be parsed (*error is
+ * then a message to be freed by the caller).
+ */
+extern Query *query_new(struct ev_loop *loop, const char *database, const char *relay_id,
+						const QueryEvents *events, void *arg, char **error);
+extern void query_free(Query *query);
+
+extern bool query_ready(const Query *query);	/* commands and events flow */
+
+/* frame: JSON text of a client frame.  Commands of one lane start in the order given. */
+extern bool query_command(Query *query, CommandLane lane, const char *user_id,
+						  const char *frame, size_t frame_len, CommandDone done, void *arg);
+
+/* Forget the callbacks of all commands with this arg (their owner goes away). */
+extern void query_forget(Query *query, const void *arg);
+
+/* Mark for the next batch; marking twice is once. */
+extern void query_fetch(Query *query, int64_t room_id);
+extern void query_cursors(Query *query, int64_t room_id);
+extern void query_presence(Query *query, const char *user_id);
+extern void query_notifications(Query *query, const char *user_id);
+
+extern void query_online(Query *query, const char *user_id, const char *task_id, bool online);
+extern void query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq);	/* merged: one write a second a member */
+extern void query_typing(Query *query, int64_t room_id, const char *user_id, bool typing);
+
+typedef void (*TicketDone) (void *arg, bool reached, const char *user_id);	/* reached false: database out of reach; user_id NULL: not valid */
+extern void query_redeem(Query *query, const char *ticket, TicketDone done, void *arg);
+
+/* Says farewell for this relay's users, then calls done (also when it cannot be said). */
+extern void query_farewell(Query *query, void (*done) (void *arg), void *arg);
+
+#endif
