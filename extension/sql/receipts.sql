@@ -18,9 +18,9 @@ BEGIN
 	SELECT m.last_read_seq, least(up_to_seq, r.last_seq), m.role INTO old_seq, new_seq, my_role
 	FROM taskchat.task_members m JOIN taskchat.task_rooms r USING (room_id)
 	WHERE m.room_id = room AND m.user_id = reader;
-	IF my_role IS NULL OR my_role = 'observer' THEN
+	IF my_role IS NULL THEN
 		RAISE insufficient_privilege USING MESSAGE = 'no such room, or you may not do that in it',
-			HINT = 'Creator, worker and applicant mark messages read.';
+			HINT = 'Members mark messages read.';
 	END IF;
 	IF new_seq <= old_seq THEN
 		RETURN old_seq;

@@ -1,0 +1,45 @@
+-- What the relay calls.  Texts of events are compared without ids and times.
+SET client_min_messages = warning;
+SELECT task_id FROM taskchat.open_room('relay-1', 'ada');
+SELECT role FROM taskchat.add_member('relay-1', 'ben');
+SET ROLE taskchat_relay;
+SELECT interface, channel LIKE 'taskchat\_%' AS has_channel, length(epoch) AS epoch, max_content_bytes FROM taskchat.relay_hello();
+CREATE FUNCTION pg_temp.plain(data text) RETURNS text LANGUAGE sql AS
+	$$ SELECT regexp_replace(regexp_replace(regexp_replace(data, '[0-9a-f]{8}-[0-9a-f-]{27}', 'ID', 'g'), '\d{4}-\d\d-\d\dT[0-9:.]+Z', 'TIME', 'g'), '"epoch":"[0-9a-f]{16}"', '"epoch":"E"', 'g') $$;
+SELECT command, seq, role, sqlstate, constraint_name, message, pg_temp.plain(data)
+FROM taskchat.relay_run(ARRAY['ada', 'eve', 'ben', 'ben', 'ben', 'ada', 'ada', 'ben'], ARRAY[
+	'{"type":"send_message","task_id":"relay-1","content":"one","client_msg_id":"a"}',
+	'{"type":"send_message","task_id":"relay-1","content":"no"}',
+	'{"type":"join_task_room","task_id":"relay-1"}',
+	'{"type":"send_message","task_id":"relay-1","content":" "}',
+	'{"type":"mark_read","task_id":"relay-1","seq":3}',
+	'{"type":"send_message","task_id":"relay-1","content":"again","client_msg_id":"a"}',
+	'{"type":"no_such_thing"}',
+	'{"type":"send_message","task_id":"relay-1","content":"\u0000"}'], false);
+SELECT command, sqlstate, seq, pg_temp.plain(data)
+FROM taskchat.relay_run(ARRAY['ben', 'eve', 'ben', 'ben', 'ben'], ARRAY[
+	'{"type":"join_task_rooms","rooms":[{"task_id":"relay-1","after_seq":3},{"task_id":"nope"},{"task_id":"relay-1","after_seq":99},{"task_id":"relay-1","after_seq":2,"epoch":"other"}]}',
+	'{"type":"get_messages","task_id":"relay-1"}',
+	'{"type":"get_messages","task_id":"relay-1","limit":1}',
+	'{"type":"get_events","task_id":"relay-1","after_seq":1,"limit":1}',
+	'{"type":"find_room","task_id":"relay-1"}'], false);
+-- Identity and role are put back
+SELECT current_user, current_setting('taskchat.user_id') = '' AS nobody;
+RESET ROLE;
+SELECT room_id AS room FROM taskchat.task_rooms WHERE task_id = 'relay-1' \gset
+SET ROLE taskchat_relay;
+SELECT seq, kind, user_id, role, pg_temp.plain(event) FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[1], 100);
+SELECT seq, kind FROM taskchat.relay_fetch(ARRAY[:room, 987654321], ARRAY[2, 0], 100);
+SELECT kind FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[99], 100);
+SELECT user_id, role, last_read_seq, last_delivered_seq FROM taskchat.relay_cursors(ARRAY[:room]);
+SELECT taskchat.relay_delivered(ARRAY[:room, :room], ARRAY['ada', 'eve'], ARRAY[2, 2]);
+SELECT user_id, last_delivered_seq FROM taskchat.relay_cursors(ARRAY[:room]);
+SET ROLE taskchat_backend;
+SELECT taskchat.notify_user('ada', 'payment', '{"amount": 5}') IS NOT NULL AS notified;
+SELECT taskchat.create_ticket('ada') AS ticket \gset
+SET ROLE taskchat_relay;
+SELECT user_id, event FROM taskchat.relay_notifications(ARRAY['ben'], ARRAY[NULL::bigint]);
+SELECT user_id, event::jsonb ->> 'kind' AS kind, event::jsonb -> 'payload' AS payload FROM taskchat.relay_notifications(ARRAY['ada'], ARRAY[0]) ORDER BY seq DESC LIMIT 1;
+SELECT ticket, user_id FROM taskchat.relay_redeem(ARRAY[:'ticket', 'forged']);
+SELECT ticket, user_id FROM taskchat.relay_redeem(ARRAY[:'ticket']);
+RESET ROLE;
