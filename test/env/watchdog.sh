@@ -21,13 +21,13 @@ esac
 
 members() {
   local file pid
-  for file in /proc/[0-9]*/environ; do
+  for file in $(grep -lszxF "TASKCHAT_RUN=$run" /proc/[0-9]*/environ); do
     pid=${file#/proc/}
     pid=${pid%/environ}
-    case " $$ $BASHPID $spared " in *" $pid "*) continue ;; esac
-    if grep -qszxF "TASKCHAT_RUN=$run" "$file"; then
-      echo "$pid"
-    fi
+    case " $$ $BASHPID $spared " in
+      *" $pid "*) ;;
+      *) [ ! -d "/proc/$pid" ] || echo "$pid" ;;
+    esac
   done
 }
 
@@ -41,15 +41,15 @@ postmasters() {
   done
 }
 
+# True once nothing of the run is left; gives it the seconds to end.
 stop_all() {
-  local signal=$1 wait_for=$2 pids i
-  for ((i = 0; i < wait_for * 10; i++)); do
-    pids=$(members)
-    [ -n "$pids" ] || return 0
-    [ "$i" != 0 ] || kill -"$signal" $pids 2>/dev/null
+  local signal=$1 until=$((SECONDS + $2)) pids
+  pids=$(members)
+  [ -z "$pids" ] || kill -"$signal" $pids 2>/dev/null
+  while pids=$(members) && [ -n "$pids" ]; do
+    ((SECONDS < until)) || return 1
     sleep 0.1
   done
-  return 1
 }
 
 sweep() {
