@@ -487,7 +487,8 @@ message_send(Datum *values, bool *nulls, bool system, bool *duplicate)
 	return insert_message(values, nulls, system, looked_up);
 }
 
-static Datum
+/* A row of task_messages as a composite value. */
+Datum
 message_datum(HeapTuple row)
 {
 	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);

@@ -16,12 +16,10 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
-#include "utils/typcache.h"
 #include "utils/uuid.h"
 
 #define RESULT_COLUMNS 8
@@ -112,24 +110,10 @@ send_values(Jsonb *frame, Datum *values, bool *nulls)
 static Datum
 sent_data(HeapTuple row, bool duplicate)
 {
-	static SPIPlanPtr plan = NULL;
-	Oid			type;
-	Datum		datum;
-	char	   *json;
-	bool		isnull;
+	Datum		json = DirectFunctionCall1(taskchat_message_json, message_datum(row));
 
-	if (plan == NULL)
-	{
-		type = get_rel_type_id(relation_oid("task_messages"));
-		plan = SPI_prepare("SELECT taskchat.message_json($1)", 1, &type);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare a reply: %s", SPI_result_code_string(SPI_result));
-	}
-	datum = heap_copy_tuple_as_datum(row, lookup_rowtype_tupdesc_copy(get_rel_type_id(relation_oid("task_messages")), -1));
-	if (SPI_execute_plan(plan, &datum, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not build a reply");
-	json = TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	return CStringGetTextDatum(psprintf("{\"message\":%s,\"duplicate\":%s}", json, duplicate ? "true" : "false"));
+	return CStringGetTextDatum(psprintf("{\"message\":%s,\"duplicate\":%s}",
+										TextDatumGetCString(json), duplicate ? "true" : "false"));
 }
 
 static void
@@ -144,11 +128,9 @@ run_send(Jsonb *frame, int command, ReturnSetInfo *result)
 
 	send_values(frame, values, nulls);
 	row = message_send(values, nulls, false, &duplicate);
-	SPI_connect();
 	columns[0] = Int32GetDatum(command);
 	columns[7] = sent_data(row, duplicate);
 	tuplestore_putvalues(result->setResult, result->setDesc, columns, column_nulls);
-	SPI_finish();
 }
 
 /* A wire_* function's rows are the result's columns but the first. */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/htup.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/lockoptions.h"
 #include "storage/itemptr.h"
@@ -76,8 +77,10 @@ extern int64 event_append(Room *room, const char *kind, const char *actor_id, co
 
 /* json.c: texts of the wire */
 extern void json_append_time(StringInfo out, TimestampTz time);
+extern Datum taskchat_message_json(PG_FUNCTION_ARGS);
 
 /* message.c */
+extern Datum message_datum(HeapTuple row);
 extern HeapTuple message_send(Datum *values, bool *nulls, bool system, bool *duplicate);
 
 #define SEND_ARGS 9				/* task_id content message_type file_url client_msg_id reply_to metadata applicant_id sender_id */
