@@ -27,11 +27,12 @@ prepare() {
   TASKCHAT_PG_CONF=$home/pg.conf test/env/cluster.sh start "$home/pg" >"$log/cluster.log" 2>&1 ||
     fail "the cluster did not start" "$log/cluster.log"
   "$TASKCHAT_PG_BIN/psql" -h "$home/pg" -U postgres -d taskchat -qX -v ON_ERROR_STOP=1 \
-    -v image_url="$page/fence.png" -f test/env/demo.sql >"$log/sample.log" 2>&1 ||
+    -v image_url="$page/fence.svg" -f test/env/demo.sql >"$log/sample.log" 2>&1 ||
     fail "the sample data were refused" "$log/sample.log"
   (umask 077 && node -p 'require("crypto").randomBytes(32).toString("hex")' >"$home/secret")
   read -r admin_port backend_port < <(node test/env/free-port.mjs 2 | tr '\n' ' ' && echo)
   cp -R "$TASKCHAT_WEB_ROOT" "$home/www"
+  cp test/env/fence.svg "$home/www/"
   ada=$(node test/env/token.mjs "$home/secret" ada 604800)
   ben=$(node test/env/token.mjs "$home/secret" ben 604800)
   cat >"$home/www/demo.json" <<JSON
@@ -62,7 +63,7 @@ start_relay() {
 
 start_backend() {
   DATABASE_URL=$(test/env/cluster.sh url "$home/pg" demo_backend) PORT=$backend_port \
-    ALLOWED_ORIGIN=$page node relay/web/demo/backend.mjs >>"$log/backend.log" 2>&1 &
+    ALLOWED_ORIGIN=$page,http://localhost:$port node relay/web/demo/backend.mjs >>"$log/backend.log" 2>&1 &
   backend=$!
 }
 

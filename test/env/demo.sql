@@ -42,7 +42,7 @@ SELECT taskchat.send_message('fence-12', 'The side to the street', 'image', :'im
 SELECT taskchat.mark_read('fence-12', 1000);
 COMMIT;
 
-UPDATE tasks SET status = 'in progress' WHERE id = 'fence-12';
+UPDATE tasks SET status = 'assigned' WHERE id = 'fence-12';
 
 BEGIN;
 SELECT taskchat.act_as('ben');
