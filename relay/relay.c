@@ -1,0 +1,293 @@
+/*
+ * relay.c
+ *	  The whole of the live state: begins and ends it, moves its time on, and
+ *	  hands the news of the database to rooms and presence.
+ *
+ * Nothing here opens a socket; the server module owns those.
+ */
+#include "relay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "command.h"
+#include "log.h"
+#include "presence.h"
+#include "room.h"
+#include "session.h"
+
+/*
+ * Makes an empty state.  config and auth are borrowed and must outlive it.
+ */
+void
+relay_init(Relay *relay, const Config *config, const Auth *auth)
+{
+	memset(relay, 0, sizeof(*relay));
+	relay->config = config;
+	relay->auth = auth;
+	relay->max_content_bytes = 16384;
+	relay_set_time(relay);
+	snprintf(relay->id, sizeof(relay->id), "relay-%ld-%" PRIx64, (long) getpid(), (uint64_t) relay->wall);
+}
+
+/*
+ * Frees rooms, users and what is left of commands.  The sessions must be gone,
+ * and the database module freed.
+ */
+void
+relay_release(Relay *relay)
+{
+	Command    *command;
+	Command    *next;
+
+	room_free_all(relay);
+	presence_free_all(relay);
+	DL_FOREACH_SAFE(relay->orphans, command, next)
+	{
+		DL_DELETE(relay->orphans, command);
+		command->waiting = false;
+		command_free(command);
+	}
+}
+
+/*
+ * Reads the clocks; called at the beginning of each turn of the loop.
+ */
+void
+relay_set_time(Relay *relay)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	relay->now = (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	clock_gettime(CLOCK_REALTIME, &t);
+	relay->wall = (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/*
+ * Does what time brings: log-ins that end, typing that ends, users that go
+ * offline.  Called a few times a second.
+ */
+void
+relay_tick(Relay *relay)
+{
+	Session    *session;
+	Session    *next;
+
+	DL_FOREACH_SAFE(relay->sessions, session, next)
+		session_tick(session);
+	room_tick_all(relay);
+	presence_tick(relay);
+}
+
+/*
+ * The relay is about to stop: tells every client, and closes each once its
+ * last command is answered (relay_tick sees to the late ones).
+ */
+void
+relay_drain(Relay *relay)
+{
+	Session    *session;
+	Session    *next;
+
+	relay->draining = true;
+	DL_FOREACH_SAFE(relay->sessions, session, next)
+	{
+		session_going_away(session);
+		if (session->commands == NULL)
+			session_close(session, CLOSE_GOING_AWAY, "going away");
+	}
+}
+
+/*
+ * Takes one token of a bucket of rate tokens a second.  Returns 0, or the
+ * milliseconds until there will be one.
+ */
+int64_t
+relay_bucket_take(Bucket *bucket, int64_t now, int64_t rate, int64_t burst)
+{
+	int64_t		elapsed = now - bucket->filled_at;
+
+	if (rate <= 0)
+		return 0;
+	if (bucket->filled_at == 0 || elapsed >= burst * 1000)
+		bucket->level = burst * 1000;
+	else
+		bucket->level += elapsed * rate;
+	if (bucket->level > burst * 1000)
+		bucket->level = burst * 1000;
+	bucket->filled_at = now;
+	if (bucket->level < 1000)
+		return (1000 - bucket->level + rate - 1) / rate;
+	bucket->level -= 1000;
+	return 0;
+}
+
+/* The database's epoch has changed: what joined clients hold is of another line. */
+static void
+relay_end_old_epoch(Relay *relay)
+{
+	Session    *session;
+	Session    *next;
+
+	DL_FOREACH_SAFE(relay->sessions, session, next)
+	{
+		if (session->nseats == 0 && session->joins == 0)
+			continue;
+		room_leave_all(session);
+		session_going_away(session);
+		session_close(session, CLOSE_GOING_AWAY, "another epoch");
+	}
+}
+
+static void
+relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes)
+{
+	Relay	   *relay = arg;
+
+	log_write(LOG_LEVEL_INFO, "relay", 0, "database is up, epoch %s%s", epoch ? epoch : "", epoch_changed ? ", changed" : "");
+	relay->max_content_bytes = max_content_bytes;
+	if (epoch_changed)
+		relay_end_old_epoch(relay);
+	room_look_again_all(relay);
+	presence_look_again_all(relay);
+}
+
+static void
+relay_down(void *arg)
+{
+	(void) arg;
+	log_write(LOG_LEVEL_WARNING, "relay", 0, "database is out of reach");
+}
+
+/* Payload "<room_id> <0|1> <user_id>" of a typing bell. */
+static void
+relay_typing_bell(Relay *relay, const char *rest)
+{
+	char	   *end;
+	int64_t		room_id = strtoll(rest, &end, 10);
+
+	if (end == rest || end[0] != ' ' || (end[1] != '0' && end[1] != '1') || end[2] != ' ')
+		return;
+	room_remote_typing(relay, room_id, end + 3, end[1] == '1');
+}
+
+/* A doorbell says only where to look; a forged one does no harm. */
+static void
+relay_bell(void *arg, char kind, const char *rest)
+{
+	Relay	   *relay = arg;
+	User	   *user;
+
+	switch (kind)
+	{
+		case 'r':
+			if (room_find(relay, strtoll(rest, NULL, 10)))
+				query_fetch(relay->query, strtoll(rest, NULL, 10));
+			break;
+		case 'c':
+			if (room_find(relay, strtoll(rest, NULL, 10)))
+				query_cursors(relay->query, strtoll(rest, NULL, 10));
+			break;
+		case 'p':
+			user = presence_find(relay, rest);
+			if (user && user->memberships)
+				query_presence(relay->query, rest);
+			break;
+		case 'n':
+			user = presence_find(relay, rest);
+			if (user && user->sessions)
+				query_notifications(relay->query, rest);
+			break;
+		case 't':
+			relay_typing_bell(relay, rest);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+relay_fetch_row(void *arg, const FetchRow *row)
+{
+	room_event(arg, row);
+}
+
+static void
+relay_fetch_done(void *arg, const int64_t *rooms, int nrooms, bool ok)
+{
+	/* What was not fetched is asked for again when the database is up. */
+	(void) arg;
+	(void) rooms;
+	if (!ok)
+		log_write(LOG_LEVEL_WARNING, "relay", 0, "events of %d rooms could not be fetched", nrooms);
+}
+
+static void
+relay_cursor_row(void *arg, const CursorRow *row)
+{
+	room_cursor(arg, row);
+}
+
+static void
+relay_presence_row(void *arg, const PresenceRow *row)
+{
+	presence_row(arg, row);
+}
+
+static void
+relay_notification_row(void *arg, const NotificationRow *row)
+{
+	presence_notification(arg, row);
+}
+
+static int64_t
+relay_room_position(void *arg, int64_t room_id)
+{
+	Room	   *room = room_find(arg, room_id);
+
+	return room ? room_position(room) : -1;
+}
+
+static int64_t
+relay_notification_position(void *arg, const char *user_id)
+{
+	User	   *user = presence_find(arg, user_id);
+
+	return user && user->sessions ? user->notified : -2;
+}
+
+static void
+relay_register_all(void *arg)
+{
+	presence_register_all(arg);
+}
+
+/*
+ * The functions through which the database module reports; their argument is
+ * the Relay.
+ */
+const QueryEvents *
+relay_query_events(void)
+{
+	static const QueryEvents events = {
+		.up = relay_up,
+		.down = relay_down,
+		.bell = relay_bell,
+		.fetch_row = relay_fetch_row,
+		.fetch_done = relay_fetch_done,
+		.cursor_row = relay_cursor_row,
+		.presence_row = relay_presence_row,
+		.notification_row = relay_notification_row,
+		.room_position = relay_room_position,
+		.notification_position = relay_notification_position,
+		.register_all = relay_register_all,
+	};
+
+	return &events;
+}
