@@ -119,8 +119,8 @@ check_restored('plain', 'plain');
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/custom.dump", $node->connstr('source') ], 'custom dump');
 $node->safe_psql('postgres', 'CREATE DATABASE custom');
 $node->command_ok(
-	[ 'pg_restore', '--exit-on-error', '-j', '2', '-d', $node->connstr('custom'), "$dir/custom.dump" ],
-	'custom restore in parallel');
+	[ 'pg_restore', '--exit-on-error', '-d', $node->connstr('custom'), "$dir/custom.dump" ],
+	'custom restore');
 check_restored('custom', 'custom');
 
 is($node->safe_psql('source', $epoch), $old_epoch, 'the source keeps its epoch');
