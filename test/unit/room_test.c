@@ -1,0 +1,253 @@
+/*
+ * room_test.c
+ *	  Rooms: each event once and in order, joins without a race, removal,
+ *	  typing, cursors.
+ */
+#include "live.h"
+
+static void
+join(Wire *wire, int64_t seq)
+{
+	say(wire, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	answer_join(seq);
+	expect(wire, "\"ref\":0,\"ok\":true");
+}
+
+static void
+each_event_once_and_in_order(void **state)
+{
+	Wire		wire;
+
+	login(&wire, "a");
+	join(&wire, 4);
+	event(4, "message_received", "b", NULL);
+	event(5, "message_received", "b", NULL);
+	event(5, "message_received", "b", NULL);
+	nfetches = 0;
+	event(7, "message_received", "b", NULL);
+	assert_int_equal(nfetches, 1);
+	event(6, "message_received", "b", NULL);
+	event(7, "message_received", "b", NULL);
+	expect(&wire, "\"seq\":5");
+	expect(&wire, "\"seq\":6");
+	expect(&wire, "\"seq\":7");
+	expect_nothing(&wire);
+}
+
+static void
+older_snapshot_is_caught_up(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	event(1, "message_received", "a", NULL);
+	event(2, "message_received", "a", NULL);
+	answer_join(1);
+	expect(&b, "\"ref\":0,\"ok\":true");
+	expect(&b, "\"seq\":2");
+	expect_nothing(&b);
+}
+
+static void
+newer_snapshot_is_not_repeated(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	join(&b, 2);
+	for (int seq = 1; seq <= 3; seq++)
+		event(seq, "message_received", "a", NULL);
+	expect(&b, "\"seq\":3");
+	expect(&a, "\"seq\":1");
+}
+
+static void
+much_older_snapshot_is_taken_again(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	for (int seq = 1; seq <= 100; seq++)
+		event(seq, "message_received", "a", NULL);
+	answer_join(1);
+	expect_nothing(&b);
+	answer_join(99);
+	expect(&b, "\"ref\":0,\"ok\":true");
+	expect(&b, "\"seq\":100");
+}
+
+static void
+leave_waits_for_the_join(void **state)
+{
+	Wire		wire;
+
+	login(&wire, "a");
+	say(&wire, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":1}");
+	say(&wire, "{\"type\":\"leave_task_room\",\"task_id\":\"t\",\"ref\":2}");
+	expect_nothing(&wire);
+	answer_join(0);
+	expect(&wire, "\"ref\":1");
+	expect(&wire, "\"ref\":2");
+	assert_null(relay.rooms);
+}
+
+static void
+removed_gets_nothing_after(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	join(&b, 0);
+	event(1, "member_left", "b", "worker");
+	event(2, "message_received", "a", NULL);
+	expect(&b, "member_left");
+	expect(&b, "removed_from_room");
+	expect_nothing(&b);
+	expect(&a, "member_left");
+	expect(&a, "message_received");
+}
+
+static void
+removed_while_joining(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	event(1, "member_left", "b", "worker");
+	event(2, "message_received", "a", NULL);
+	answer_join(0);
+	expect(&b, "\"ref\":0,\"ok\":true");
+	expect(&b, "member_left");
+	expect(&b, "removed_from_room");
+	expect_nothing(&b);
+}
+
+static void
+deleted_room_goes(void **state)
+{
+	Wire		a;
+
+	login(&a, "a");
+	join(&a, 0);
+	event(0, "room_deleted", NULL, NULL);
+	expect(&a, "\"reason\":\"room_deleted\"");
+	assert_null(relay.rooms);
+}
+
+static void
+typing_begins_and_ends(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	join(&b, 0);
+	say(&b, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
+	say(&b, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
+	assert_int_equal(ntyping, 1);
+	expect(&a, "\"is_typing\":true");
+	expect_nothing(&a);
+	expect_nothing(&b);
+	relay.now += 6000;
+	relay_tick(&relay);
+	expect(&a, "\"is_typing\":false");
+	say(&b, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
+	expect(&a, "\"is_typing\":true");
+	event(1, "message_received", "b", NULL);
+	expect(&a, "message_received");
+	expect(&a, "\"is_typing\":false");
+}
+
+static void
+who_may_not_type(void **state)
+{
+	Wire		a;
+	Wire		o;
+
+	login(&a, "a");
+	login(&o, "o");
+	join(&a, 0);
+	join(&o, 0);
+	say(&o, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
+	expect(&o, "\"forbidden\"");
+	relay_query_events()->bell(&relay, 't', "7 1 stranger");
+	relay_query_events()->bell(&relay, 't', "7 1 o");
+	relay_query_events()->bell(&relay, 't', "nonsense");
+	expect_nothing(&a);
+	relay_query_events()->bell(&relay, 't', "7 1 b");
+	expect(&a, "\"user_id\":\"b\",\"is_typing\":true");
+}
+
+static void
+cursors_are_merged(void **state)
+{
+	CursorRow	row = {.room_id = 7, .user_id = "b", .role = "worker"};
+	Wire		a;
+
+	login(&a, "a");
+	join(&a, 9);
+	for (row.last_read_seq = 1; row.last_read_seq <= 5; row.last_read_seq++)
+		relay_query_events()->cursor_row(&relay, &row);
+	expect(&a, "\"last_read_seq\":1");
+	expect_nothing(&a);
+	relay.now += 1000;
+	relay_tick(&relay);
+	expect(&a, "\"last_read_seq\":5");
+	expect_nothing(&a);
+}
+
+static void
+another_epoch_ends_joined_sessions(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	relay_query_events()->up(&relay, "new", true, 16384);
+	expect(&a, "going_away");
+	assert_int_equal(a.close_code, CLOSE_GOING_AWAY);
+	assert_int_equal(b.close_code, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIVE_TEST(each_event_once_and_in_order),
+		LIVE_TEST(older_snapshot_is_caught_up),
+		LIVE_TEST(newer_snapshot_is_not_repeated),
+		LIVE_TEST(much_older_snapshot_is_taken_again),
+		LIVE_TEST(leave_waits_for_the_join),
+		LIVE_TEST(removed_gets_nothing_after),
+		LIVE_TEST(removed_while_joining),
+		LIVE_TEST(deleted_room_goes),
+		LIVE_TEST(typing_begins_and_ends),
+		LIVE_TEST(who_may_not_type),
+		LIVE_TEST(cursors_are_merged),
+		LIVE_TEST(another_epoch_ends_joined_sessions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
