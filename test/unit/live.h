@@ -217,7 +217,7 @@ answer(const CommandRow *rows, int nrows)
 }
 
 /* Answers a join with room 7, members a (creator), b (worker), o (observer). */
-static void
+static inline void
 answer_join(int64_t seq)
 {
 	static const char data[] = "{\"task_id\":\"t\",\"applicant_id\":null,\"status\":\"open\",\"members\":["
@@ -230,7 +230,7 @@ answer_join(int64_t seq)
 }
 
 /* An event of room 7, as the database gives it. */
-static void
+static inline void
 event(int64_t seq, const char *kind, const char *user_id, const char *role)
 {
 	char		text[128];
