@@ -461,12 +461,80 @@ room_free(Room *room)
 	free(room);
 }
 
+/* The place after a JSON string that begins at p, or end. */
+static const char *
+skip_string(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		if (*p == '\\')
+			p++;
+	return p < end ? p + 1 : end;
+}
+
+/* The place after a JSON array or object that begins at p, or end. */
+static const char *
+skip_nested(const char *p, const char *end)
+{
+	int			depth = 0;
+
+	while (p < end)
+	{
+		if (*p == '"')
+		{
+			p = skip_string(p, end);
+			continue;
+		}
+		if (*p == '[' || *p == '{')
+			depth++;
+		else if ((*p == ']' || *p == '}') && --depth == 0)
+			return p + 1;
+		p++;
+	}
+	return end;
+}
+
+/*
+ * Reads a join's reply but for its events: they are many, and what users put
+ * into them (deep metadata, huge numbers) must not keep anybody from joining.
+ */
+static JsonValue *
+room_parse_reply(const char *data, size_t len, const char **error)
+{
+	const char *end = data + len;
+	const char *p = data;
+	const char *start;
+	JsonText	text = {0};
+	JsonValue  *reply;
+
+	while (p < end)
+	{
+		start = p;
+		if (*p == '"')
+			p = skip_string(p, end);
+		else if (*p == '[' && text.len >= 9 && strncmp(text.data + text.len - 9, "\"events\":", 9) == 0)
+		{
+			p = skip_nested(p, end);
+			json_text_raw(&text, "[]");
+			continue;
+		}
+		else
+			p++;
+		if (*start == ' ')
+			continue;
+		json_text_raw_n(&text, start, (size_t) (p - start));
+	}
+	*error = "out of memory";
+	reply = text.failed ? NULL : json_parse(text.data, text.len, error);
+	json_text_reset(&text);
+	return reply;
+}
+
 /* Makes the room that a join's reply describes.  NULL when out of memory. */
 static Room *
 room_new(Relay *relay, const CommandRow *row)
 {
 	const char *error;
-	JsonValue  *reply = json_parse(row->data, row->data_len, &error);
+	JsonValue  *reply = room_parse_reply(row->data, row->data_len, &error);
 	const char *task_id = reply ? json_field_string(reply, "task_id") : NULL;
 	const char *applicant_id = reply ? json_field_string(reply, "applicant_id") : NULL;
 	const char *status = reply ? json_field_string(reply, "status") : NULL;

@@ -231,6 +231,21 @@ another_epoch_ends_joined_sessions(void **state)
 	assert_int_equal(b.close_code, 0);
 }
 
+static void
+deep_events_do_not_keep_out(void **state)
+{
+	static const char data[] = "{\"events\" : [{\"a\":\"]\\\"\",\"m\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1e999]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}], "
+		"\"task_id\":\"t \\\" x\",\"members\":[{\"user_id\":\"a\",\"role\":\"creator\"}]}";
+	CommandRow	row = {.room_id = 7, .seq = 1, .data = data, .data_len = sizeof(data) - 1};
+	Wire		a;
+
+	login(&a, "a");
+	say(&a, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	answer(&row, 1);
+	expect(&a, "\"ok\":true");
+	assert_non_null(room_find_seat(a.session, "t \" x", NULL));
+}
+
 int
 main(void)
 {
@@ -247,6 +262,7 @@ main(void)
 		LIVE_TEST(who_may_not_type),
 		LIVE_TEST(cursors_are_merged),
 		LIVE_TEST(another_epoch_ends_joined_sessions),
+		LIVE_TEST(deep_events_do_not_keep_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
