@@ -32,6 +32,11 @@ finish() {
   rm -rf "$scratch"
 }
 
+# npm's own build of Node.js trusts what the system trusts, as Debian's does.
+if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r /etc/ssl/certs/ca-certificates.crt ]; then
+  export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+fi
+
 # Vite 8 wants 20.19, so an older one counts as missing.
 node_is_new() {
   node -e 'const [a, b] = process.versions.node.split(".").map(Number);
