@@ -1,0 +1,370 @@
+/*
+ * pgconn.c
+ *	  A libpq connection as a small state machine with one time limit.  It
+ *	  never cancels: what does not answer in time is dropped and made again,
+ *	  after a pause that grows and is spread at random.
+ */
+#include "pgconn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+#define CONNECT_TIMEOUT 5.0
+#define STATEMENT_TIMEOUT 10.0
+#define SHORTEST_PAUSE 0.1
+#define LONGEST_PAUSE 3.0
+
+typedef enum PgConnState
+{
+	PGCONN_PAUSING,				/* waits before it connects again */
+	PGCONN_CONNECTING,
+	PGCONN_SETTING_UP,			/* runs the setup statement */
+	PGCONN_IDLE,
+	PGCONN_BUSY					/* a statement is under way */
+} PgConnState;
+
+struct PgConn
+{
+	struct ev_loop *loop;		/* borrowed */
+	const PgConnEvents *events; /* borrowed */
+	void	   *arg;			/* of the events */
+	char	   *name;			/* for the log and application_name */
+	char	   *database;		/* conninfo or URI */
+	char	   *setup;			/* statement to run first, or NULL */
+	PGconn	   *pq;				/* NULL while pausing */
+	PGresult   *result;			/* last result of the statement under way */
+	PgConnState state;
+	double		pause;			/* seconds before the next attempt */
+	ev_io		io;				/* on the socket */
+	ev_timer	timer;			/* the state's time limit, or the pause */
+};
+
+static void on_io(struct ev_loop *loop, ev_io *io, int events);
+
+static void
+watch(PgConn *conn, int events)
+{
+	ev_io_stop(conn->loop, &conn->io);
+	ev_io_init(&conn->io, on_io, PQsocket(conn->pq), events);
+	conn->io.data = conn;
+	ev_io_start(conn->loop, &conn->io);
+}
+
+static void
+limit(PgConn *conn, double seconds)
+{
+	ev_timer_stop(conn->loop, &conn->timer);
+	if (seconds > 0)
+	{
+		ev_timer_set(&conn->timer, seconds, 0.);
+		ev_timer_start(conn->loop, &conn->timer);
+	}
+}
+
+static void
+release(PgConn *conn)
+{
+	ev_io_stop(conn->loop, &conn->io);
+	PQclear(conn->result);
+	conn->result = NULL;
+	if (conn->pq)
+		PQfinish(conn->pq);
+	conn->pq = NULL;
+}
+
+/* Give the connection up; a new one follows after a pause. */
+void
+pgconn_drop(PgConn *conn, const char *reason)
+{
+	bool		was_up = conn->state >= PGCONN_IDLE;
+	char	   *text;
+
+	if (conn->state == PGCONN_PAUSING)
+		return;
+	text = strdup(reason);
+	release(conn);
+	conn->state = PGCONN_PAUSING;
+	limit(conn, conn->pause * (0.5 + drand48()));
+	conn->pause = conn->pause * 2 > LONGEST_PAUSE ? LONGEST_PAUSE : conn->pause * 2;
+	log_write(LOG_LEVEL_WARNING, "pgconn", 0, "%s: %s", conn->name, text ? text : "out of memory");
+	if (was_up)
+		conn->events->lost(conn->arg, text ? text : "out of memory");
+	free(text);
+}
+
+static void
+drop_with_library_error(PgConn *conn)
+{
+	char		text[512];
+	char	   *newline;
+
+	snprintf(text, sizeof(text), "%s", PQerrorMessage(conn->pq));
+	newline = strchr(text, '\n');
+	if (newline)
+		*newline = '\0';
+	pgconn_drop(conn, text[0] ? text : "connection lost");
+}
+
+static void
+start(PgConn *conn)
+{
+	const char *const keys[] = {"dbname", "application_name", "connect_timeout", "keepalives_idle",
+	"tcp_user_timeout", "client_encoding", NULL};
+	const char *const values[] = {conn->database, conn->name, "5", "5", "10000", "UTF8", NULL};
+
+	conn->state = PGCONN_CONNECTING;
+	conn->pq = PQconnectStartParams(keys, values, 1);
+	if (conn->pq == NULL)
+	{
+		pgconn_drop(conn, "out of memory");
+		return;
+	}
+	if (PQstatus(conn->pq) == CONNECTION_BAD)
+	{
+		drop_with_library_error(conn);
+		return;
+	}
+	limit(conn, CONNECT_TIMEOUT);
+	watch(conn, EV_WRITE);
+}
+
+static void
+flush(PgConn *conn)
+{
+	int			left = PQflush(conn->pq);
+
+	if (left < 0)
+		drop_with_library_error(conn);
+	else
+		watch(conn, left > 0 ? EV_READ | EV_WRITE : EV_READ);
+}
+
+static bool
+begin(PgConn *conn, PgConnState state, const char *sql, int nparams, const char *const *params)
+{
+	if (!PQsendQueryParams(conn->pq, sql, nparams, NULL, params, NULL, NULL, 0))
+	{
+		drop_with_library_error(conn);
+		return false;
+	}
+	conn->state = state;
+	limit(conn, STATEMENT_TIMEOUT);
+	flush(conn);
+	return conn->state == state;
+}
+
+static void
+become_ready(PgConn *conn)
+{
+	conn->state = PGCONN_IDLE;
+	conn->pause = SHORTEST_PAUSE;
+	limit(conn, 0);
+	conn->events->ready(conn->arg);
+}
+
+static void
+go_on_connecting(PgConn *conn)
+{
+	PostgresPollingStatusType status;
+
+	/* The library may close the socket and open another: the watcher is made anew. */
+	ev_io_stop(conn->loop, &conn->io);
+	status = PQconnectPoll(conn->pq);
+	switch (status)
+	{
+		case PGRES_POLLING_READING:
+			watch(conn, EV_READ);
+			break;
+		case PGRES_POLLING_WRITING:
+			watch(conn, EV_WRITE);
+			break;
+		case PGRES_POLLING_OK:
+			PQsetnonblocking(conn->pq, 1);
+			watch(conn, EV_READ);
+			if (conn->setup)
+				(void) begin(conn, PGCONN_SETTING_UP, conn->setup, 0, NULL);
+			else
+				become_ready(conn);
+			break;
+		default:
+			drop_with_library_error(conn);
+			break;
+	}
+}
+
+/* The statement and its transaction have ended: an error that came with COMMIT is the last result. */
+static void
+finish(PgConn *conn)
+{
+	PGresult   *result = conn->result;
+
+	conn->result = NULL;
+	limit(conn, 0);
+	if (conn->state == PGCONN_SETTING_UP)
+	{
+		if (PQresultStatus(result) == PGRES_FATAL_ERROR)
+			pgconn_drop(conn, "setup failed");
+		else
+			become_ready(conn);
+	}
+	else
+	{
+		conn->state = PGCONN_IDLE;
+		conn->events->answer(conn->arg, result);
+	}
+	PQclear(result);
+}
+
+static void
+take_results(PgConn *conn)
+{
+	while ((conn->state == PGCONN_BUSY || conn->state == PGCONN_SETTING_UP) && !PQisBusy(conn->pq))
+	{
+		PGresult   *result = PQgetResult(conn->pq);
+
+		if (result == NULL)
+		{
+			finish(conn);
+			return;
+		}
+		PQclear(conn->result);
+		conn->result = result;
+	}
+}
+
+static void
+take_notifications(PgConn *conn)
+{
+	PGnotify   *notify;
+
+	while (conn->pq && (notify = PQnotifies(conn->pq)) != NULL)
+	{
+		if (conn->events->notified)
+			conn->events->notified(conn->arg, notify->extra, notify->be_pid);
+		PQfreemem(notify);
+	}
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *io, int events)
+{
+	PgConn	   *conn = io->data;
+
+	(void) loop;
+	if (conn->state == PGCONN_CONNECTING)
+	{
+		go_on_connecting(conn);
+		return;
+	}
+	if (events & EV_READ)
+	{
+		if (!PQconsumeInput(conn->pq))
+		{
+			drop_with_library_error(conn);
+			return;
+		}
+		take_results(conn);
+		take_notifications(conn);
+	}
+	if ((events & EV_WRITE) && conn->pq && conn->state != PGCONN_CONNECTING)
+		flush(conn);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	PgConn	   *conn = timer->data;
+
+	(void) loop;
+	(void) events;
+	if (conn->state == PGCONN_PAUSING)
+		start(conn);
+	else
+		pgconn_drop(conn, conn->state == PGCONN_CONNECTING ? "connecting took too long" : "a statement took too long");
+}
+
+/*
+ * A connection that begins to connect in the loop's next turn.  setup: a
+ * statement to run before it is ready, or NULL.  NULL when out of memory.
+ */
+PgConn *
+pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *setup,
+		   const PgConnEvents *events, void *arg)
+{
+	PgConn	   *conn = calloc(1, sizeof(PgConn));
+
+	if (conn == NULL)
+		return NULL;
+	conn->loop = loop;
+	conn->events = events;
+	conn->arg = arg;
+	conn->name = strdup(name);
+	conn->database = strdup(database);
+	conn->setup = setup ? strdup(setup) : NULL;
+	conn->pause = SHORTEST_PAUSE;
+	conn->state = PGCONN_PAUSING;
+	ev_init(&conn->io, on_io);
+	ev_timer_init(&conn->timer, on_timer, 0., 0.);
+	conn->timer.data = conn;
+	if (!conn->name || !conn->database || (setup && !conn->setup))
+	{
+		pgconn_free(conn);
+		return NULL;
+	}
+	limit(conn, 0.001);
+	return conn;
+}
+
+/* Closes it; no callback follows. */
+void
+pgconn_free(PgConn *conn)
+{
+	if (conn == NULL)
+		return;
+	release(conn);
+	ev_timer_stop(conn->loop, &conn->timer);
+	free(conn->name);
+	free(conn->database);
+	free(conn->setup);
+	free(conn);
+}
+
+bool
+pgconn_ready(const PgConn *conn)
+{
+	return conn->state >= PGCONN_IDLE;
+}
+
+bool
+pgconn_idle(const PgConn *conn)
+{
+	return conn->state == PGCONN_IDLE;
+}
+
+/* Send a statement with text parameters (copied); false when it cannot be: lost() has then been called. */
+bool
+pgconn_send(PgConn *conn, const char *sql, int nparams, const char *const *params)
+{
+	return conn->state == PGCONN_IDLE && begin(conn, PGCONN_BUSY, sql, nparams, params);
+}
+
+/* The server process behind it, 0 when there is none. */
+int
+pgconn_backend(const PgConn *conn)
+{
+	return conn->pq ? PQbackendPID(conn->pq) : 0;
+}
+
+/* An identifier in quotes, to be freed with free(); NULL on failure. */
+char *
+pgconn_quote(PgConn *conn, const char *identifier)
+{
+	char	   *quoted = conn->pq ? PQescapeIdentifier(conn->pq, identifier, strlen(identifier)) : NULL;
+	char	   *copy = quoted ? strdup(quoted) : NULL;
+
+	PQfreemem(quoted);
+	return copy;
+}
