@@ -21,7 +21,8 @@ export npm_config_cache=$scratch/npm npm_config_update_notifier=false \
   npm_config_fund=false npm_config_audit=false
 
 say() {
-  echo "taskchat: $*" | tee /dev/fd/3
+  echo "taskchat: $*" >&3
+  echo "== $*"
 }
 
 finish() {
