@@ -212,6 +212,18 @@ describe('resuming', () => {
 		expect(seqs(room)).toEqual([1, 2]);
 	});
 
+	it('starts anew when what it missed was purged, in the same epoch', async () => {
+		const { server, fake, room } = await joinedScene(3);
+		server.socket.end(CloseCode.lost);
+		for (let count = 4; count <= 30; count++)
+			server.say(fake, 'bo', `message ${count}`);
+		fake.events.splice(0, 20);
+		fake.first_seq = 21;
+		await pass(250);
+		expect(seqs(room)).toEqual(oneTo(30).slice(20));
+		expect(room.getState()).toMatchObject({ phase: 'joined', hasOlder: false });
+	});
+
 	it('comes back to a room that it was put out of only when added again', async () => {
 		const { server, fake, room } = await joinedScene(1);
 		server.tell(fake, { type: 'removed_from_room', reason: 'removed' });
