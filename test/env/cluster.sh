@@ -18,7 +18,7 @@
 #   TASKCHAT_PG_BIN      directory of initdb, postgres, pg_ctl, psql
 #   TASKCHAT_STAGE       the DESTDIR that the extension was installed into
 #   TASKCHAT_RELAY       the relay's program (in tests: with ASan and UBSan)
-#   TASKCHAT_WEB_ROOT    the built demo page
+#   TASKCHAT_DEMO_PAGE   the built demo page
 #   TASKCHAT_CHROMIUM    the browser
 #   TMPDIR               a directory that is removed after the run, however it
 #                        ends, and whose name is short enough for sockets

@@ -31,7 +31,7 @@ prepare() {
     fail "the sample data were refused" "$log/sample.log"
   (umask 077 && node -p 'require("crypto").randomBytes(32).toString("hex")' >"$home/secret")
   read -r admin_port backend_port < <(node test/env/free-port.mjs 2 | tr '\n' ' ' && echo)
-  cp -R "$TASKCHAT_WEB_ROOT" "$home/www"
+  cp -R "$TASKCHAT_DEMO_PAGE" "$home/www"
   cp test/env/fence.svg "$home/www/"
   ada=$(node test/env/token.mjs "$home/secret" ada 604800)
   ben=$(node test/env/token.mjs "$home/secret" ben 604800)
