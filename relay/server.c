@@ -546,6 +546,8 @@ server_listen(Server *server, const char *name, const char *address, bool tls, c
 		info.protocols = server_protocols;
 		info.retry_and_idle_policy = &no_validity_timers;
 		info.options = LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
+		if (strchr(host, ':') == NULL)
+			info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;	/* or it would bind to any address */
 		if (tls && config->tls_certificate[0])
 		{
 			info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
