@@ -112,8 +112,9 @@ auth_new(const Config *config, char **error)
 	if (!auth->issuer || !auth->audience || !auth->user_claim)
 		*error = problem("memory", "out of memory");
 	if (*error == NULL && check_algorithms(config, error) &&
-		(config->jwt_secret[0] || config->jwt_secret_file[0]))
-		load_secret(auth, config, error);
+		(config->jwt_secret[0] || config->jwt_secret_file[0]) &&
+		!load_secret(auth, config, error) && *error == NULL)
+		*error = problem("jwt secret", "out of memory");
 	if (*error == NULL)
 		return auth;
 	auth_free(auth);

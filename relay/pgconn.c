@@ -160,7 +160,6 @@ static void
 become_ready(PgConn *conn)
 {
 	conn->state = PGCONN_IDLE;
-	conn->pause = SHORTEST_PAUSE;
 	limit(conn, 0);
 	conn->events->ready(conn->arg);
 }
@@ -206,13 +205,16 @@ finish(PgConn *conn)
 	if (conn->state == PGCONN_SETTING_UP)
 	{
 		if (PQresultStatus(result) == PGRES_FATAL_ERROR)
-			pgconn_drop(conn, "setup failed");
+			pgconn_drop(conn, PQresultErrorMessage(result));
 		else
 			become_ready(conn);
 	}
 	else
 	{
 		conn->state = PGCONN_IDLE;
+		/* Only what works makes the next reconnect quick. */
+		if (PQresultStatus(result) != PGRES_FATAL_ERROR)
+			conn->pause = SHORTEST_PAUSE;
 		conn->events->answer(conn->arg, result);
 	}
 	PQclear(result);
@@ -270,7 +272,15 @@ on_io(struct ev_loop *loop, ev_io *io, int events)
 		take_notifications(conn);
 	}
 	if ((events & EV_WRITE) && conn->pq && conn->state != PGCONN_CONNECTING)
+	{
 		flush(conn);
+		/* A flush that would block reads what has come: nobody will say so again. */
+		if (conn->pq)
+		{
+			take_results(conn);
+			take_notifications(conn);
+		}
+	}
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uthash.h>
 
 #include "codec.h"
@@ -1028,6 +1029,8 @@ query_new(struct ev_loop *loop, const char *database, const char *relay_id,
 	query->events = events;
 	query->arg = arg;
 	query->doing = NEWS_NONE;
+	/* Reconnects of several relays are spread: each draws its own pauses. */
+	srand48((long) getpid() ^ (long) (ev_now(loop) * 1000000));
 	snprintf(query->relay_id, sizeof(query->relay_id), "%s", relay_id);
 	list_init(&query->read.waiting);
 	timer_open(query, &query->poll, on_poll, POLL);
