@@ -291,7 +291,7 @@ static bool
 server_url_has_token(struct lws *wsi)
 {
 	static const char *const names[] = {"token=", "access_token=", "ticket=", "jwt="};
-	char		part[64];
+	char		part[16384];		/* longer than all headers may be: nothing passes unseen */
 
 	for (int i = 0; lws_hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i) != -1; i++)
 	{
