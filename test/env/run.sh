@@ -45,7 +45,7 @@ end_run() {
   local status=$?
   trap '' HUP INT TERM EXIT
   [ -z "${run:-}" ] || "$top/test/env/watchdog.sh" sweep "$run" $$
-  [ -z "${watchdog:-}" ] || kill -KILL "$watchdog" 2>/dev/null
+  [ -z "${watchdog:-}" ] || kill -KILL -- "-$watchdog" 2>/dev/null
   exit "$status"
 }
 
