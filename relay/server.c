@@ -212,12 +212,15 @@ connection_sweep(Connection *connection)
 		session_close(connection->session, CLOSE_HEARTBEAT, "heartbeat lost");
 	else if (!connection->pong_due && since >= relay->config->heartbeat && !lws_partial_buffered(connection->wsi))
 	{
-		unsigned char ping[LWS_PRE + 2] = {0};
+		/* With a payload: the library says nothing of an empty pong. */
+		unsigned char ping[LWS_PRE + 3] = {0};
 
 		ping[LWS_PRE] = 0x89;
+		ping[LWS_PRE + 1] = 1;
+		ping[LWS_PRE + 2] = 'h';
 		connection->pinged_at = relay->now;
 		connection->pong_due = true;
-		if (lws_write(connection->wsi, ping + LWS_PRE, 2, LWS_WRITE_RAW) < 2)
+		if (lws_write(connection->wsi, ping + LWS_PRE, 3, LWS_WRITE_RAW) < 3)
 			lws_set_timeout(connection->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
 	}
 }
