@@ -8,7 +8,7 @@ import type { ReactElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { TaskChatClient } from '../client/index.js';
 import { TaskChatProvider, TaskMessaging } from '../react/index.js';
-import '../react/taskchat.css';
+import '../react/styles.css';
 import './demo.css';
 import { fetchSettings, freshToken, socketUrl } from './settings.js';
 import type { DemoSettings, DemoUser } from './settings.js';

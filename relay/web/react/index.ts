@@ -1,6 +1,6 @@
 /*
  * index.ts: what the package gives to React applications. The look is in
- * taskchat.css, which the application imports.
+ * styles.css, which the application imports.
  */
 
 export { TaskChatProvider, useRoom, useRoomState, useTaskChat } from './hooks.js';
