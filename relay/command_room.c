@@ -1,0 +1,330 @@
+/*
+ * command_room.c
+ *	  Frames about the rooms of a connection: joining and leaving, typing,
+ *	  what has been received.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "command_internal.h"
+#include "presence.h"
+#include "room.h"
+
+#define MAX_JOIN_TRIES 4
+
+/* Runs what waited for the session's joins to end. */
+static void
+command_after_joins(Session *session)
+{
+	Command    *command;
+	Command    *next;
+	const char *error;
+
+	if (session->joins > 0)
+		return;
+	DL_FOREACH_SAFE(session->commands, command, next)
+	{
+		JsonValue  *frame;
+
+		if (command->tries > 0 || command->text == NULL)
+			continue;
+		frame = json_parse(command->text, command->text_len, &error);
+		room_leave(session, json_field_string(frame, "task_id"), json_field_string(frame, "applicant_id"));
+		json_free(frame);
+		command_ok(command, "{}", 2);
+	}
+}
+
+/* A leave waits for joins under way, which would bring the room back. */
+void
+handle_leave(Command *command, const JsonValue *frame)
+{
+	Session    *session = command->session;
+
+	if (session->joins > 0)
+	{
+		command_wait(command);
+		return;
+	}
+	room_leave(session, json_field_string(frame, "task_id"), json_field_string(frame, "applicant_id"));
+	command_ok(command, "{}", 2);
+}
+
+/* Ends a join: the reply is queued, live events may follow. */
+static void
+command_join_ended(Session *session)
+{
+	session->joins--;
+	room_catch_up(session);
+	command_after_joins(session);
+}
+
+static const char *
+join_problem(JoinOutcome outcome, WireCode *code)
+{
+	switch (outcome)
+	{
+		case JOIN_LIMIT:
+			*code = WIRE_LIMIT_EXCEEDED;
+			return "too many rooms on this connection";
+		case JOIN_AGAIN:
+			*code = WIRE_UNAVAILABLE;
+			return "the room is too busy; try again";
+		default:
+			*code = WIRE_INTERNAL;
+			return "out of memory";
+	}
+}
+
+static void
+command_join_done(void *arg, const CommandRow *rows, int nrows)
+{
+	Command    *command = arg;
+	Session    *session = command->session;
+	JoinOutcome outcome;
+	WireCode	code;
+
+	if (command_orphaned(command))
+		return;
+	if (nrows < 1 || rows[0].sqlstate || rows[0].data == NULL)
+		command_fail_row(command, rows);
+	else
+	{
+		outcome = session->closing ? JOIN_NO_MEMORY : room_join(session, &rows[0]);
+		if (outcome == JOIN_AGAIN && command->tries < MAX_JOIN_TRIES)
+		{
+			command->tries++;
+			if (query_command(session->relay->query, command->type->lane, session->user->id,
+							  command->text, command->text_len, command_join_done, command))
+				return;
+		}
+		if (outcome == JOIN_SEATED)
+			command_ok(command, rows[0].data, rows[0].data_len);
+		else
+		{
+			const char *problem = join_problem(outcome, &code);
+
+			command_fail(command, code, problem, 0);
+		}
+	}
+	command_join_ended(session);
+}
+
+void
+handle_join(Command *command, const JsonValue *frame)
+{
+	(void) frame;
+	command->session->joins++;
+	command->tries++;
+	command_wait(command);
+	if (!query_command(command->session->relay->query, command->type->lane, command->session->user->id,
+					   command->text, command->text_len, command_join_done, command))
+	{
+		Session    *session = command->session;
+
+		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
+		command_join_ended(session);
+	}
+}
+
+/* Adds a room that was not joined: its object with the error put in. */
+static void
+join_error_text(JsonText *text, const CommandRow *row, WireCode code, const char *message)
+{
+	const char *close = row->data ? strrchr(row->data, '}') : NULL;
+
+	if (row->sqlstate && close)
+		json_text_raw_n(text, row->data, (size_t) (close - row->data));
+	else
+	{
+		const char *error;
+		JsonValue  *object = row->data ? json_parse(row->data, row->data_len, &error) : NULL;
+
+		json_text_raw(text, "{\"task_id\":");
+		json_text_string(text, object ? json_field_string(object, "task_id") : NULL);
+		json_text_raw(text, ",\"applicant_id\":");
+		json_text_string(text, object ? json_field_string(object, "applicant_id") : NULL);
+		json_free(object);
+	}
+	json_text_raw(text, ",\"error\":{\"code\":");
+	json_text_string(text, wire_code_name(code));
+	json_text_raw(text, ",\"message\":");
+	json_text_string(text, message);
+	json_text_raw(text, "}}");
+}
+
+/* Joins one room of many and adds its object to the reply. */
+static void
+join_one(Session *session, const CommandRow *row, JsonText *text)
+{
+	WireCode	code;
+	const char *message;
+	JoinOutcome outcome;
+
+	if (row->sqlstate)
+	{
+		code = wire_code_of_sqlstate(row->sqlstate, row->constraint_name);
+		join_error_text(text, row, code, code == WIRE_INTERNAL ? "internal error" : row->message);
+	}
+	else if (text->len + row->data_len > (size_t) session->relay->config->max_reply_bytes)
+		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, "the reply is full; ask again");
+	else if ((outcome = room_join(session, row)) != JOIN_SEATED)
+	{
+		message = join_problem(outcome, &code);
+		join_error_text(text, row, code, message);
+	}
+	else
+		json_text_raw_n(text, row->data, row->data_len);
+}
+
+static void
+command_join_many_done(void *arg, const CommandRow *rows, int nrows)
+{
+	Command    *command = arg;
+	Session    *session = command->session;
+	JsonText	text = {0};
+
+	if (command_orphaned(command))
+		return;
+	if (nrows == 1 && rows[0].sqlstate && rows[0].data == NULL)
+		command_fail_row(command, rows);
+	else if (session->closing)
+		command_free(command);
+	else
+	{
+		json_text_raw(&text, "{\"rooms\":[");
+		for (int i = 0; i < nrows; i++)
+		{
+			if (rows[i].data == NULL)
+				continue;
+			if (text.data && text.data[text.len - 1] == '}')
+				json_text_raw(&text, ",");
+			join_one(session, &rows[i], &text);
+		}
+		json_text_raw(&text, "]}");
+		if (text.failed)
+			command_fail(command, WIRE_INTERNAL, "out of memory", 0);
+		else
+			command_ok(command, text.data, text.len);
+		json_text_reset(&text);
+	}
+	command_join_ended(session);
+}
+
+void
+handle_join_many(Command *command, const JsonValue *frame)
+{
+	Session    *session = command->session;
+	size_t		n = json_field_array_length(frame, "rooms");
+
+	for (size_t i = 0; i < n; i++)
+	{
+		const JsonValue *room = json_field_array_object(frame, "rooms", i);
+
+		if (room == NULL || json_field_string(room, "task_id") == NULL)
+		{
+			command_fail(command, WIRE_BAD_REQUEST, "each of \"rooms\" must be an object with a \"task_id\"", 0);
+			return;
+		}
+	}
+	if (n > (size_t) session->relay->config->max_rooms_per_connection)
+	{
+		command_fail(command, WIRE_LIMIT_EXCEEDED, "too many rooms", 0);
+		return;
+	}
+	if (n == 0)
+	{
+		command_ok(command, "{\"rooms\":[]}", 12);
+		return;
+	}
+	session->joins++;
+	command->tries++;
+	command_wait(command);
+	if (!query_command(session->relay->query, command->type->lane, session->user->id,
+					   command->text, command->text_len, command_join_many_done, command))
+	{
+		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
+		command_join_ended(session);
+	}
+}
+
+void
+handle_typing(Command *command, const JsonValue *frame)
+{
+	Seat	   *seat = room_find_seat(command->session, json_field_string(frame, "task_id"),
+									  json_field_string(frame, "applicant_id"));
+	bool		is_typing = false;
+
+	json_field_bool(frame, "is_typing", &is_typing);
+	if (seat == NULL)
+		command_fail(command, WIRE_NOT_JOINED, "the room is not joined", 0);
+	else if (room_seat_is_observer(seat))
+		command_fail(command, WIRE_FORBIDDEN, "observers do not write", 0);
+	else if (room_seat_is_closed(seat))
+		command_fail(command, WIRE_ROOM_CLOSED, "the room is closed", 0);
+	else
+	{
+		room_typing(seat, is_typing);
+		command_ok(command, "{}", 2);
+	}
+}
+
+/* The room of an ack by somebody who has not joined it is known now. */
+static void
+command_ack_found(void *arg, const CommandRow *rows, int nrows)
+{
+	Command    *command = arg;
+
+	if (command_orphaned(command))
+		return;
+	if (nrows < 1 || rows[0].sqlstate)
+		command_fail_row(command, rows);
+	else
+	{
+		query_delivered(command->session->relay->query, rows[0].room_id, command->session->user->id, command->seq);
+		command_ok(command, "{}", 2);
+	}
+}
+
+/* Turns the text of an ack into the question which room it means. */
+static bool
+command_ask_room(Command *command, const JsonValue *frame)
+{
+	JsonText	text = {0};
+
+	json_text_raw(&text, "{\"type\":\"find_room\",\"task_id\":");
+	json_text_string(&text, json_field_string(frame, "task_id"));
+	json_text_raw(&text, ",\"applicant_id\":");
+	json_text_string(&text, json_field_string(frame, "applicant_id"));
+	json_text_raw(&text, "}");
+	if (text.failed)
+	{
+		json_text_reset(&text);
+		return false;
+	}
+	free(command->text);
+	command->text = text.data;
+	command->text_len = text.len;
+	return true;
+}
+
+void
+handle_ack(Command *command, const JsonValue *frame)
+{
+	Session    *session = command->session;
+	Seat	   *seat = room_find_seat(session, json_field_string(frame, "task_id"),
+									  json_field_string(frame, "applicant_id"));
+
+	if (!json_field_integer(frame, "seq", &command->seq) || command->seq < 0)
+		command_fail(command, WIRE_BAD_REQUEST, "\"seq\" must not be negative", 0);
+	else if (seat)
+	{
+		query_delivered(session->relay->query, room_seat_id(seat), session->user->id, command->seq);
+		command_ok(command, "{}", 2);
+	}
+	else if (command_ask_room(command, frame))
+		command_query(command, command_ack_found);
+	else
+		command_fail(command, WIRE_INTERNAL, "out of memory", 0);
+}

@@ -1,0 +1,110 @@
+/*
+ * query_set.c
+ *	  Sets of rooms and users that something is to be asked or told about.
+ *	  Putting one in twice is once.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "query_internal.h"
+
+#define LARGEST_SET 1000
+
+static void
+entry_free(Entry *entry)
+{
+	free(entry->key);
+	free(entry->user_id);
+	free(entry->task_id);
+	free(entry);
+}
+
+/* Empties a set. */
+void
+set_clear(Entry **set)
+{
+	Entry	   *entry;
+	Entry	   *next;
+
+	HASH_ITER(hh, *set, entry, next)
+	{
+		HASH_DEL(*set, entry);
+		entry_free(entry);
+	}
+}
+
+/* The entry of that room or user (or both), made when it is new; NULL when out of memory. */
+Entry *
+set_put(Entry **set, int64_t room_id, const char *user_id)
+{
+	char		key[300];
+	Entry	   *entry;
+
+	snprintf(key, sizeof(key), "%lld/%s", (long long) room_id, user_id ? user_id : "");
+	HASH_FIND_STR(*set, key, entry);
+	if (entry != NULL)
+		return entry;
+	entry = calloc(1, sizeof(Entry));
+	if (entry == NULL)
+		return NULL;
+	entry->key = strdup(key);
+	entry->room_id = room_id;
+	entry->user_id = user_id ? strdup(user_id) : NULL;
+	if (entry->key == NULL || (user_id && entry->user_id == NULL))
+	{
+		entry_free(entry);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, *set, entry->key, strlen(entry->key), entry);
+	return entry;
+}
+
+/* Takes an entry out of its set and frees it. */
+void
+set_drop(Entry **set, Entry *entry)
+{
+	HASH_DEL(*set, entry);
+	entry_free(entry);
+}
+
+/*
+ * Moves up to LARGEST_SET entries from one set to another; returns how many.
+ */
+size_t
+set_take(Entry **set, Entry **taken)
+{
+	Entry	   *entry;
+	Entry	   *next;
+	size_t		count = 0;
+
+	HASH_ITER(hh, *set, entry, next)
+	{
+		if (count == LARGEST_SET)
+			break;
+		HASH_DEL(*set, entry);
+		HASH_ADD_KEYPTR(hh, *taken, entry->key, strlen(entry->key), entry);
+		count++;
+	}
+	return count;
+}
+
+/* Moves all entries of taken to a set, but for those of which it has newer ones. */
+void
+set_put_back(Entry **set, Entry **taken)
+{
+	Entry	   *entry;
+	Entry	   *next;
+
+	HASH_ITER(hh, *taken, entry, next)
+	{
+		Entry	   *newer;
+
+		HASH_DEL(*taken, entry);
+		HASH_FIND_STR(*set, entry->key, newer);
+		if (newer)
+			entry_free(entry);
+		else
+			HASH_ADD_KEYPTR(hh, *set, entry->key, strlen(entry->key), entry);
+	}
+}
