@@ -35,17 +35,3 @@ SET ROLE taskchat_relay;
 SELECT * FROM taskchat.task_messages;
 SELECT taskchat.open_room('x', 'y');
 RESET ROLE;
--- Every relation has row-level security or is the view with the condition inside
-SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'taskchat'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
--- No function is PUBLIC's
-SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'taskchat'::regnamespace
-	AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0);
--- Every function in SQL or PL/pgSQL has a safe search_path
-SELECT p.proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-WHERE p.pronamespace = 'taskchat'::regnamespace AND l.lanname IN ('sql', 'plpgsql')
-	AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp'];
--- Everything has a comment
-SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'taskchat'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
-SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'taskchat'::regnamespace AND c.relkind IN ('r', 'v', 'S') AND obj_description(c.oid, 'pg_class') IS NULL;
--- Dump marks
-SELECT c.oid::regclass FROM pg_extension x, unnest(x.extconfig) AS c (oid) WHERE x.extname = 'taskchat' ORDER BY c.oid::regclass::text;

@@ -102,7 +102,7 @@ BEGIN
 	SELECT x.extversion INTO version FROM pg_extension x WHERE x.extname = 'taskchat';
 	SELECT c.channel INTO channel FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
-	max_content_bytes := current_setting('taskchat.max_content_bytes');
+	max_content_bytes := current_setting('taskchat.max_content_bytes')::int;
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_hello() IS 'Relay: what it must know at connect';
@@ -232,8 +232,10 @@ BEGIN
 			answer := taskchat.wire_join(room);
 		EXCEPTION WHEN insufficient_privilege OR data_exception OR not_null_violation OR program_limit_exceeded THEN
 			GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-			answer := ROW(NULL, NULL, NULL, state, NULL, reason,
-				taskchat.wire_object(ARRAY['task_id', coalesce((room -> 'task_id')::text, 'null'), 'applicant_id', coalesce((room -> 'applicant_id')::text, 'null')]));
+			answer := NULL;
+			answer.sqlstate := state;
+			answer.message := reason;
+			answer.data := taskchat.wire_object(ARRAY['task_id', coalesce((room -> 'task_id')::text, 'null'), 'applicant_id', coalesce((room -> 'applicant_id')::text, 'null')]);
 		END;
 		RETURN NEXT answer;
 	END LOOP;
@@ -267,7 +269,7 @@ BEGIN
 	IF wanted < 1 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'limit must be positive';
 	END IF;
-	RETURN least(wanted, 200);
+	RETURN least(wanted, 200)::int;
 END
 $$;
 COMMENT ON FUNCTION taskchat.wire_limit(jsonb, int) IS 'Internal: a frame''s limit, at most 200';
@@ -335,7 +337,7 @@ CREATE FUNCTION taskchat.wire_user_presence(frame jsonb) RETURNS taskchat.wire_r
 AS $$
 DECLARE
 	answer taskchat.wire_row;
-	users text[] := '{}';
+	users text[] := '{}'::text[];
 BEGIN
 	IF frame ->> 'current_task_id' IS NOT NULL THEN
 		PERFORM taskchat.find_room(frame ->> 'current_task_id', NULL, false);
@@ -464,8 +466,6 @@ COMMENT ON FUNCTION taskchat.relay_farewell(text) IS 'Relay: it stops';
 CREATE FUNCTION taskchat.relay_redeem(tickets text[]) RETURNS TABLE (ticket int, user_id text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	i int;
 BEGIN
 	FOR i IN 1 .. cardinality(tickets) LOOP
 		ticket := i;

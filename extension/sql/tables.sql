@@ -149,12 +149,12 @@ COMMENT ON TABLE taskchat.tickets IS 'Single-use log-in tickets, stored as SHA-2
 CREATE UNLOGGED TABLE taskchat.stage (pulled_at timestamptz DEFAULT pg_catalog.now());
 COMMENT ON TABLE taskchat.stage IS 'Brings the deferred trigger about that drains staged events; always empty between transactions';
 
-CREATE TABLE taskchat.doorbell_channel (channel text NOT NULL);
+CREATE TABLE taskchat.doorbell_channel (channel text PRIMARY KEY);
 INSERT INTO taskchat.doorbell_channel
 	VALUES ('taskchat_' || pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''));
 COMMENT ON TABLE taskchat.doorbell_channel IS 'The NOTIFY channel of this database, told to relays only';
 
-CREATE TABLE taskchat.database_epoch (epoch text NOT NULL);
+CREATE TABLE taskchat.database_epoch (epoch text PRIMARY KEY);
 INSERT INTO taskchat.database_epoch VALUES (pg_catalog.gen_random_uuid()::text);
 COMMENT ON TABLE taskchat.database_epoch IS 'Changes with every restore, so that clients drop what they hold';
 
