@@ -269,7 +269,8 @@ insert_index_entries(Relation relation, HeapTuple tuple)
 	ExecStoreHeapTuple(tuple, slot, false);
 	slot->tts_tableOid = RelationGetRelid(relation);
 	ItemPointerCopy(&tuple->t_self, &slot->tts_tid);
-	(void) ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL);
+	/* Said to be no UPDATE: that would ask for the columns of a query that there is not. */
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
 	ExecCloseIndices(result);
 	ExecDropSingleTupleTableSlot(slot);
 	FreeExecutorState(estate);

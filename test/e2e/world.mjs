@@ -17,7 +17,7 @@ const clusterScript = path.join(here, '../env/cluster.sh');
 const relayProgram = process.env.TASKCHAT_RELAY ?? path.join(here, '../../relay/taskchat-relay');
 const secret = crypto.randomBytes(32).toString('hex');
 
-export { sleep };
+export { WebSocket, pg, secret, sleep };
 
 export async function until(what, test, limit = 15000) {
   const end = Date.now() + limit;

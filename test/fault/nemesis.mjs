@@ -1,0 +1,268 @@
+// What goes wrong. Each fault is { about, inject(stage, seconds) }: inject
+// breaks something, keeps it broken for about so many seconds, and mends it
+// before it returns. The run measures from there until everybody has all.
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { sleep } from '../e2e/world.mjs';
+
+const bin = process.env.TASKCHAT_PG_BIN ?? '/usr/lib/postgresql/15/bin';
+
+const dataDirectory = (stage) => path.join(stage.world.directory, 'pg', 'data');
+
+function ctl(stage, ...args) {
+  execFileSync(path.join(bin, 'pg_ctl'), ['-D', dataDirectory(stage), '-w', '-l', path.join(stage.world.directory, 'pg', 'server.log'), ...args], { stdio: 'ignore' });
+}
+
+const signal = (pids, name) => {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error; // it ended meanwhile
+    }
+  }
+};
+
+async function restartRelay(stage, kill) {
+  const relay = stage.relay();
+  relay.kill(kill);
+  await relay.gone;
+}
+
+const stopped = (which) => async (stage, seconds) => {
+  const pids = (await stage.backends())[which];
+  signal(pids, 'SIGSTOP');
+  await sleep(seconds * 1000);
+  signal(pids, 'SIGCONT');
+};
+
+const terminated = (which) => async (stage, seconds) => {
+  const until = performance.now() + seconds * 1000;
+  do {
+    const pids = (await stage.backends())[which];
+    await stage.world.sql('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [pids]);
+    await sleep(1000);
+  } while (performance.now() < until);
+};
+
+const killed = (which) => async (stage) => {
+  // The postmaster answers with a restart of everything.
+  signal((await stage.backends())[which].slice(0, 1), 'SIGKILL');
+  await sleep(500);
+};
+
+async function setting(stage, sql) {
+  await stage.world.sql(sql);
+  await stage.world.sql('SELECT pg_reload_conf()');
+}
+
+export const faults = {
+  'relay killed': {
+    about: 'kill -9 of the relay, started again',
+    async inject(stage, seconds) {
+      await restartRelay(stage, 'SIGKILL');
+      await sleep(seconds * 1000);
+      await stage.startRelay();
+    },
+  },
+  'relay stopped': {
+    about: 'SIGSTOP of the relay, then SIGCONT',
+    async inject(stage, seconds) {
+      stage.relay().kill('SIGSTOP');
+      await sleep(seconds * 1000);
+      stage.relay().kill('SIGCONT');
+    },
+  },
+  'relay upgraded': {
+    about: 'SIGTERM under load, the next one started',
+    async inject(stage) {
+      await restartRelay(stage, 'SIGTERM');
+      await stage.startRelay();
+    },
+  },
+  'listener terminated': { about: 'pg_terminate_backend of the LISTEN backend, again and again', inject: terminated('listen') },
+  'listener stopped': { about: 'SIGSTOP of the LISTEN backend', inject: stopped('listen') },
+  'listener killed': { about: 'kill -9 of the LISTEN backend: crash recovery', inject: killed('listen') },
+  'commands terminated': { about: 'pg_terminate_backend of the command backends, again and again', inject: terminated('command') },
+  'commands stopped': { about: 'SIGSTOP of the command backends', inject: stopped('command') },
+  'commands killed': { about: 'kill -9 of a command backend: crash recovery', inject: killed('command') },
+  'database crashed': {
+    about: 'immediate stop of PostgreSQL, away for a while, start',
+    async inject(stage, seconds) {
+      ctl(stage, '-m', 'immediate', 'stop');
+      await sleep(seconds * 1000);
+      ctl(stage, 'start');
+    },
+  },
+  'database restarted': {
+    about: 'fast stop of PostgreSQL and start',
+    async inject(stage) {
+      ctl(stage, '-m', 'fast', 'stop');
+      ctl(stage, 'start');
+    },
+  },
+  'lock held': {
+    about: 'an SQL session idle in transaction that holds a room',
+    async inject(stage, seconds) {
+      const connection = await stage.pool.connect();
+      await connection.query('BEGIN');
+      await connection.query("SELECT taskchat.act_as('ben')");
+      await connection.query("SELECT taskchat.send_message('alpha', 'idle in transaction')");
+      await sleep(seconds * 1000);
+      await connection.query('ROLLBACK');
+      connection.release();
+    },
+  },
+  'connections used up': {
+    about: 'every connection of PostgreSQL taken, the relay sent away',
+    async inject(stage, seconds) {
+      const taken = stage.newPool();
+      taken.options.max = 200;
+      const open = [];
+      for (let i = 0; i < 100; i++) {
+        try {
+          open.push(await taken.connect());
+        } catch {
+          break;
+        }
+      }
+      const pids = await stage.backends();
+      await stage.world.sql('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [[...pids.listen, ...pids.command]]);
+      for (let i = 0; i < 10; i++) taken.connect().then((connection) => open.push(connection), () => {});
+      await sleep(seconds * 1000);
+      for (const connection of open) connection.release();
+      await taken.end();
+    },
+  },
+  'read only': {
+    about: 'the database takes no writes',
+    async inject(stage, seconds) {
+      await setting(stage, 'ALTER SYSTEM SET default_transaction_read_only = on');
+      await sleep(seconds * 1000);
+      const connection = await stage.world.pool.connect();
+      await connection.query('SET default_transaction_read_only = off');
+      await connection.query('ALTER SYSTEM RESET default_transaction_read_only');
+      await connection.query('SELECT pg_reload_conf()');
+      connection.release(true);
+    },
+  },
+  'database unreachable': {
+    about: 'packets between relay and database are dropped, then the connections are gone',
+    async inject(stage, seconds) {
+      stage.database.blackhole();
+      await sleep(seconds * 1000);
+      stage.database.restore();
+    },
+  },
+  'database slow to answer': {
+    about: 'packets between relay and database are held back, then go on',
+    async inject(stage, seconds) {
+      stage.database.blackhole();
+      await sleep(seconds * 1000);
+      stage.database.restore({ resume: true });
+    },
+  },
+  'clients unreachable': {
+    about: 'packets between clients and relay are dropped (half-open), then the connections are gone',
+    async inject(stage, seconds) {
+      stage.clients.blackhole();
+      await sleep(seconds * 1000);
+      stage.clients.restore();
+    },
+  },
+  'clients cut': {
+    about: 'all connections of clients reset at once, several times',
+    async inject(stage) {
+      for (let i = 0; i < 3; i++) {
+        stage.clients.cut();
+        await sleep(400);
+      }
+    },
+  },
+  'bells forged': {
+    about: 'garbage and forged notifications on the relay\'s channel',
+    async inject(stage, seconds) {
+      const [{ channel }] = await stage.world.sql('SELECT channel FROM taskchat.doorbell_channel');
+      const [{ ids }] = await stage.world.sql('SELECT array_agg(room_id) AS ids FROM taskchat.task_rooms');
+      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000)];
+      const end = performance.now() + seconds * 1000;
+      while (performance.now() < end) {
+        for (const payload of [...garbage, ...ids.map((id) => `r${id}`), ...ids.map((id) => `c${id}`), 'pada', 'nada'])
+          await stage.world.sql('SELECT pg_notify($1, $2)', [channel, payload]);
+        await sleep(100);
+      }
+    },
+  },
+  'deadlocks': {
+    about: 'sessions that take rooms and members in the wrong order, and serializable ones',
+    async inject(stage, seconds) {
+      const end = performance.now() + seconds * 1000;
+      const quarrel = async (first, second, level) => {
+        while (performance.now() < end) {
+          const connection = await stage.pool.connect();
+          try {
+            await connection.query(`BEGIN ISOLATION LEVEL ${level}`);
+            await connection.query("SET LOCAL deadlock_timeout = '50ms'");
+            await connection.query("SELECT taskchat.act_as('ben')");
+            await connection.query('SELECT taskchat.send_message($1, $2)', [first, `quarrel ${Math.random()}`]);
+            await sleep(20);
+            await connection.query('SELECT taskchat.send_message($1, $2)', [second, `quarrel ${Math.random()}`]);
+            await connection.query('ROLLBACK');
+          } catch (error) {
+            if (!/^40/.test(error.code ?? '')) throw error;
+            await connection.query('ROLLBACK');
+          } finally {
+            connection.release();
+          }
+        }
+      };
+      await Promise.all([quarrel('alpha', 'gamma', 'READ COMMITTED'), quarrel('gamma', 'alpha', 'SERIALIZABLE')]);
+    },
+  },
+  'late commit': {
+    about: 'a long transaction whose events come at its end',
+    async inject(stage, seconds) {
+      const connection = await stage.pool.connect();
+      await connection.query('BEGIN');
+      await connection.query("SELECT taskchat.publish_task_update('alpha', '{\"late\": true}')");
+      await connection.query("SELECT taskchat.publish_task_update('beta', '{\"late\": true}')");
+      await sleep(seconds * 1000);
+      await connection.query('COMMIT');
+      connection.release();
+    },
+  },
+  'prepared transaction': {
+    about: 'PREPARE TRANSACTION with a message, committed later: no bell rings',
+    async inject(stage, seconds) {
+      const connection = await stage.pool.connect();
+      await connection.query('BEGIN');
+      await connection.query("SELECT taskchat.act_as('ben')");
+      await connection.query("SELECT taskchat.send_message('beta', $1)", [`prepared ${Math.random()}`]);
+      await connection.query("PREPARE TRANSACTION 'fault'");
+      await sleep(seconds * 500);
+      await connection.query("COMMIT PREPARED 'fault'");
+      connection.release();
+    },
+  },
+  'settings broken': {
+    about: 'SIGHUP with nothing to read: the old settings stay',
+    async inject(stage) {
+      stage.relay().kill('SIGHUP');
+      await sleep(500);
+    },
+  },
+};
+
+/*
+ * A second machine's worth of trouble: a standby is made, promoted, and the old
+ * primary goes away. Not in the list above: the cluster is another one after it.
+ */
+export async function standby(stage) {
+  const copy = path.join(stage.world.directory, 'standby');
+  fs.mkdirSync(copy, { mode: 0o700 });
+  execFileSync(path.join(bin, 'pg_basebackup'), ['-h', path.join(stage.world.directory, 'pg'), '-U', 'postgres', '-D', path.join(copy, 'data'), '-R', '-X', 'stream', '-c', 'fast'], { stdio: 'ignore' });
+  fs.appendFileSync(path.join(copy, 'data', 'postgresql.conf'), `\nunix_socket_directories = '${copy}'\n`);
+  execFileSync(path.join(bin, 'pg_ctl'), ['-D', path.join(copy, 'data'), '-w', '-l', path.join(copy, 'server.log'), 'start'], { stdio: 'ignore' });
+  return copy;
+}

@@ -1,0 +1,80 @@
+// Runs faults one after the other under load and judges what everybody saw.
+//
+//   node run.mjs [--seed N] [--seconds S] [--only "a,b"] [--rounds N] [--history FILE]
+//
+// --seconds: how long each fault lasts. The order comes from the seed. Prints a
+// line a fault (time to recover from the fault's end) and the anomalies; ends
+// with 1 if there is one.
+import fs from 'node:fs';
+import { parseArgs } from 'node:util';
+import { check, summary } from './checker.mjs';
+import { faults } from './nemesis.mjs';
+import { Stage, sleep } from './stage.mjs';
+
+// mulberry32: small, seeded, the same everywhere.
+export function random(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export function shuffled(list, next) {
+  const copy = [...list];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = Math.floor(next() * (i + 1));
+    [copy[i], copy[j]] = [copy[j], copy[i]];
+  }
+  return copy;
+}
+
+/*
+ * names: of nemesis.mjs, in this order. say: takes a line for people.
+ * Gives { anomalies, recovered: [{ name, ms }], history }.
+ */
+export async function campaign(names, { seconds, settings = {}, say = () => {} }) {
+  const stage = await Stage.open(settings);
+  const recovered = [];
+  try {
+    stage.people();
+    await stage.probe();
+    await sleep(1000);
+    for (const name of names) {
+      await faults[name].inject(stage, seconds);
+      const ms = await stage.probe();
+      recovered.push({ name, ms });
+      say(`${name.padEnd(26)} everybody had all after ${ms} ms`);
+      await sleep(500);
+    }
+    const history = await stage.finish();
+    return { anomalies: check(history), recovered, history };
+  } finally {
+    await stage.close();
+  }
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { seed: { type: 'string', default: '1' }, seconds: { type: 'string', default: '4' }, only: { type: 'string' },
+    rounds: { type: 'string', default: '1' }, history: { type: 'string' } } });
+  const next = random(Number(values.seed));
+  const chosen = values.only ? values.only.split(',').map((name) => name.trim()) : Object.keys(faults);
+  for (const name of chosen) if (!faults[name]) throw new Error(`no fault is called "${name}"`);
+  let bad = 0;
+  for (let round = 1; round <= Number(values.rounds); round++) {
+    console.log(`# seed ${values.seed}, round ${round}`);
+    const { anomalies, recovered, history } = await campaign(shuffled(chosen, next), { seconds: Number(values.seconds), say: console.log });
+    const ok = history.writes.filter((write) => write.outcome === 'ok').length;
+    console.log(`# ${history.writes.length} writes (${ok} acknowledged), ${history.connections.length} connections, ${history.connections.reduce((sum, c) => sum + c.log.length, 0)} frames`);
+    if (values.history) fs.writeFileSync(values.history, JSON.stringify(history));
+    for (const { kind, where, what } of anomalies.slice(0, 50)) console.log(`  ${kind}: ${where}: ${what}`);
+    console.log(`# anomalies: ${JSON.stringify(summary(anomalies))}`);
+    console.log(`${recovered.length - (anomalies.length ? 1 : 0)} passed, ${anomalies.length ? 1 : 0} failed`);
+    bad += anomalies.length;
+  }
+  process.exitCode = bad ? 1 : 0;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) await main();

@@ -1,0 +1,155 @@
+// One run: a cluster behind a proxy, relays behind another, people who write
+// and read, and at the end the history with what the tables hold.
+import fs from 'node:fs';
+import path from 'node:path';
+import { World, pg, sleep, until } from '../e2e/world.mjs';
+import { History } from './history.mjs';
+import { Proxy } from './proxy.mjs';
+import { Reader } from './reader.mjs';
+import { Coordinator, HttpWriter, SocketWriter, SqlWriter } from './workload.mjs';
+
+const ROOMS = ['alpha', 'beta', 'gamma'];
+
+export class Stage {
+  // settings: of the relays. seed: numbers the run, for its report.
+  static async open(settings = {}) {
+    const stage = new Stage();
+    stage.world = await World.open(settings);
+    stage.history = new History();
+    stage.readers = [];
+    stage.writers = [];
+    stage.directory = path.join(stage.world.directory, 'wire');
+    fs.mkdirSync(stage.directory, { mode: 0o700 });
+    stage.database = await Proxy.open({ path: path.join(stage.directory, '.s.PGSQL.5432') }, { path: path.join(stage.world.directory, 'pg', '.s.PGSQL.5432') });
+    stage.clients = await Proxy.open({ port: 0, host: '127.0.0.1' }, { port: stage.world.port, host: '127.0.0.1' });
+    stage.pool = stage.newPool();
+    await stage.rooms();
+    await stage.startRelay();
+    return stage;
+  }
+
+  newPool() {
+    const pool = new pg.Pool({ connectionString: this.world.url, max: 12, connectionTimeoutMillis: 3000 });
+    pool.on('connect', (client) => client.on('error', () => {}));
+    pool.on('error', () => {});
+    return pool;
+  }
+
+  async rooms() {
+    for (const room of ROOMS) await this.world.task(room, 'ben', 'eve', 'guest');
+    await this.world.sql("SELECT taskchat.add_member('alpha', 'otto', 'observer')");
+  }
+
+  startRelay(settings = {}, port = this.world.port) {
+    return this.world.startRelay({ database: `host=${this.directory} user=e2e_relay dbname=taskchat`, 'rate-messages': 1000, 'rate-messages-burst': 1000, ...settings }, port);
+  }
+
+  relay() {
+    return this.world.relays.find((relay) => !relay.ended);
+  }
+
+  address() {
+    return `ws://127.0.0.1:${this.clients.server.address().port}/ws`;
+  }
+
+  // Process ids of the relay's backends: the one that listens, and the others.
+  async backends() {
+    const rows = await this.world.sql("SELECT pid, application_name LIKE '%listener' AS listening FROM pg_stat_activity WHERE usename = 'e2e_relay'");
+    return { listen: rows.filter((row) => row.listening).map((row) => row.pid), command: rows.filter((row) => !row.listening).map((row) => row.pid) };
+  }
+
+  people({ pause = 60 } = {}) {
+    const { history } = this;
+    const address = () => this.address();
+    const base = () => this.address().replace('ws:', 'http:').replace('/ws', '');
+    const pool = () => this.pool;
+    this.readers = [
+      new Reader(history, 'ada-1', 'ada', ROOMS.map((task_id) => ({ task_id })), address),
+      new Reader(history, 'ada-2', 'ada', ROOMS.map((task_id) => ({ task_id })), address),
+      new Reader(history, 'ben-1', 'ben', ROOMS.map((task_id) => ({ task_id })), address),
+      new Reader(history, 'otto-1', 'otto', [{ task_id: 'alpha' }], address),
+      new Reader(history, 'guest-1', 'guest', ROOMS.map((task_id) => ({ task_id })), address),
+    ].map((reader) => reader.start());
+    this.writers = [
+      new SocketWriter(history, 'socket-a', 'alpha', pause, 'ben', address),
+      new SocketWriter(history, 'socket-b', 'beta', pause, 'ada', address),
+      new SocketWriter(history, 'socket-c', 'alpha', pause, 'eve', address),
+      new HttpWriter(history, 'http-a', 'gamma', pause * 2, 'ben', base),
+      new HttpWriter(history, 'http-b', 'alpha', pause * 2, 'ada', base),
+      new SqlWriter(history, 'sql-a', 'alpha', pause, 'ben', pool),
+      new SqlWriter(history, 'sql-b', 'gamma', pause, 'ada', pool),
+      new SqlWriter(history, 'sql-c', 'beta', pause, 'eve', pool),
+      new Coordinator(pool, pause * 10, (db, n) => db.query(n % 2 ? "SELECT taskchat.add_member('beta', 'guest')" : "SELECT taskchat.remove_member('beta', 'guest')")),
+      new Coordinator(pool, pause * 15, (db, n) => db.query("SELECT taskchat.publish_task_update('gamma', $1)", [{ step: n }])),
+    ].map((writer) => writer.start());
+  }
+
+  // A message by SQL in every room, and the wait until everybody who sits there has it. Gives milliseconds.
+  async probe(limit = 60000) {
+    const began = performance.now();
+    await until('the database', () => this.pool.query('SELECT 1').then(() => true, () => false), limit);
+    const wanted = new Map();
+    for (const room of ROOMS) {
+      const { rows } = await this.pool.query('SELECT (taskchat.send_system_message($1, $2)).seq', [room, `probe ${Math.random()}`]);
+      wanted.set(`${room}/`, Number(rows[0].seq));
+    }
+    const behind = () => this.readers.flatMap((reader) => [...reader.held.keys()].filter((key) =>
+      !(reader.user === 'guest' && key === 'beta/') && !((reader.position(key) ?? 0) >= wanted.get(key))).map((key) => `${reader.name} in ${key}`));
+    await until('everybody to have caught up', () => behind().length === 0, limit).catch((error) => {
+      throw new Error(`${error.message}: behind are ${behind().join(', ')}`);
+    });
+    return Math.round(performance.now() - began);
+  }
+
+  async finish() {
+    for (const writer of this.writers) writer.giveUp = true;
+    await Promise.all(this.writers.map((writer) => writer.stop()));
+    await this.pool.query("SELECT taskchat.add_member('beta', 'guest')");
+    await this.probe();
+    await this.converge();
+    await this.readTables();
+    return this.history;
+  }
+
+  // Unread counts and presence as members see them at the end.
+  async converge() {
+    const expected = { ada: true, ben: true, guest: true, eve: false };
+    for (const [user, online] of Object.entries(expected)) {
+      const found = await until(`presence of ${user}`, async () => {
+        const [row] = await this.world.as('ada', 'SELECT is_online FROM taskchat.get_presence($1)', [[user]]);
+        return row?.is_online === online ? row : null;
+      }, 60000).catch(() => ({ is_online: !online }));
+      this.history.finals.push({ where: user, compare: { online: [found.is_online, online] } });
+    }
+  }
+
+  async readTables() {
+    const { rows: rooms } = await this.pool.query('SELECT room_id, task_id, applicant_id, first_seq, last_seq FROM taskchat.task_rooms');
+    for (const room of rooms) {
+      const { rows } = await this.pool.query(`
+        SELECT seq, 'message_received' AS type, id::text, content, NULL AS user_id FROM taskchat.task_messages WHERE room_id = $1
+        UNION ALL SELECT seq, kind, NULL, NULL, payload ->> 'user_id' FROM taskchat.task_events WHERE room_id = $1
+        ORDER BY seq`, [room.room_id]);
+      this.history.rooms[`${room.task_id}/${room.applicant_id ?? ''}`] = {
+        first_seq: Number(room.first_seq),
+        last_seq: Number(room.last_seq),
+        line: rows.map((row) => Object.fromEntries(Object.entries({ ...row, seq: Number(row.seq) }).filter(([, value]) => value !== null))),
+      };
+    }
+  }
+
+  async close() {
+    for (const writer of this.writers) writer.giveUp = true;
+    await Promise.all(this.writers.map((writer) => writer.stop()));
+    await Promise.all(this.readers.map((reader) => reader.stop()));
+    await this.clients.close();
+    await this.pool.end().catch(() => {});
+    try {
+      await this.world.close();
+    } finally {
+      await this.database.close();
+    }
+  }
+}
+
+export { sleep, until };
