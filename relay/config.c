@@ -1,190 +1,74 @@
 /*
  * config.c
- *	  The option table, and the three places that options come from: file,
- *	  environment, flags.  What a setting means is its reader's matter.
+ *	  The three places that settings come from: file, environment, flags.
+ *	  What keys there are, and which values they take, is config_option.c's
+ *	  matter.
+ *
+ * An error is one line that names the place (of a file the line too), the key
+ * and what is wrong, and never a value.
  */
 #include "config.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <stddef.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "address.h"
+#include "config_option.h"
 
-typedef enum OptionKind
+#define LONGEST_KEY 40
+#define SECRET_PLACE "a secret is given by jwt_secret_file or by TASKCHAT_JWT_SECRET in the environment, nowhere else"
+
+/* One setting of the command line, borrowed from it. */
+typedef struct Flag
 {
-	OPTION_STRING,				/* char * */
-	OPTION_SECRET,				/* char *, never from a flag, never printed */
-	OPTION_NUMBER,				/* int64_t */
-	OPTION_DURATION,			/* int64_t milliseconds */
-	OPTION_CHOICE				/* int: index into choices */
-} OptionKind;
+	const char *argument;		/* as written, up to its = */
+	const Option *option;
+	const char *value;
+} Flag;
 
-typedef struct Option
+/* The command line, taken apart. */
+typedef struct Arguments
 {
-	const char *key;			/* as in the file */
-	OptionKind	kind;
-	size_t		offset;			/* in Config */
-	const char *standard;		/* the default, as text */
-	const char *const *choices; /* of OPTION_CHOICE, NULL-ended */
-	int64_t		least;			/* of numbers */
-	int64_t		most;
-	const char *help;
-} Option;
+	const char *file;			/* of -c, or NULL */
+	Flag	   *flags;			/* in order, owned */
+	size_t		count;
+} Arguments;
 
-static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
-static const char *const format_choices[] = {"text", "json", NULL};
-
-#define STRING(key, standard, help) {#key, OPTION_STRING, offsetof(Config, key), standard, NULL, 0, 0, help}
-#define NUMBER(key, standard, least, most, help) {#key, OPTION_NUMBER, offsetof(Config, key), standard, NULL, least, most, help}
-#define DURATION(key, standard, least, help) {#key, OPTION_DURATION, offsetof(Config, key), standard, NULL, least, INT64_C(31536000000), help}
-#define CHOICE(key, standard, choices, help) {#key, OPTION_CHOICE, offsetof(Config, key), standard, choices, 0, 0, help}
-
-static const Option options[] = {
-	STRING(listen, "127.0.0.1:8765", "address and port for clients"),
-	STRING(database, "", "connection string (default: libpq's, or DATABASE_URL)"),
-	STRING(web_root, "", "directory of static files to serve"),
-	STRING(allowed_origins, "", "origins that browsers may come from (default: the same host; * for any)"),
-	STRING(trusted_proxies, "", "addresses whose X-Forwarded-For is believed"),
-	STRING(jwt_secret_file, "", "file with the secret of HS256 tokens"),
-	{"jwt_secret", OPTION_SECRET, offsetof(Config, jwt_secret), "", NULL, 0, 0, "the secret itself (environment only)"},
-	STRING(jwt_public_key_file, "", "PEM file with a public key"),
-	STRING(jwks_file, "", "JSON Web Key Set"),
-	STRING(jwt_algorithms, "", "algorithms that tokens may be signed with"),
-	STRING(jwt_issuer, "", "required iss"),
-	STRING(jwt_audience, "", "required aud"),
-	STRING(jwt_user_claim, "sub", "claim that names the user"),
-	DURATION(jwt_leeway, "30s", 0, "tolerance for clocks"),
-	DURATION(ticket_session, "12h", 1000, "how long a ticket's session lasts"),
-	STRING(tls_certificate, "", "PEM file of the certificate chain"),
-	STRING(tls_key, "", "PEM file of its private key"),
-	DURATION(auth_timeout, "10s", 100, "time to log in"),
-	DURATION(heartbeat, "25s", 100, "time between pings"),
-	DURATION(typing_timeout, "6s", 100, "when typing ends by itself"),
-	DURATION(presence_grace, "10s", 0, "how long a user stays online after the last connection"),
-	NUMBER(max_frame_bytes, "65536", 1024, 16777216, "longest frame from a client"),
-	NUMBER(max_reply_bytes, "262144", 16384, 16777216, "longest frame to a client"),
-	NUMBER(max_queue_bytes, "1048576", 65536, 1073741824, "bytes that may wait for one connection"),
-	NUMBER(max_connections, "100000", 1, 10000000, "connections in all"),
-	NUMBER(max_connections_per_user, "20", 1, 1000000, "connections of one user"),
-	NUMBER(max_rooms_per_connection, "200", 1, 100000, "rooms joined by one connection"),
-	NUMBER(rate_messages, "10", 1, 1000000, "messages a second a user"),
-	NUMBER(rate_messages_burst, "30", 1, 1000000, "messages at once a user"),
-	NUMBER(rate_commands, "50", 1, 1000000, "commands a second a connection"),
-	NUMBER(rate_commands_burst, "200", 1, 1000000, "commands at once a connection"),
-	NUMBER(resume_limit, "500", 1, 500, "events of one room in a resume"),
-	DURATION(drain_timeout, "15s", 0, "time that SIGTERM gives to clients"),
-	STRING(admin_listen, "127.0.0.1:8766", "address and port for health and metrics"),
-	CHOICE(log_level, "info", level_choices, "error, warning, info or debug"),
-	CHOICE(log_format, "text", format_choices, "text or json"),
-	STRING(broker, "", "reserved")
-};
-
-#define NOPTIONS (sizeof(options) / sizeof(options[0]))
-
-static void *
-place(Config *config, const Option *option)
+__attribute__((format(printf, 1, 2))) static char *
+message(const char *format,...)
 {
-	return (char *) config + option->offset;
-}
-
-static char *
-message(const char *where, const char *key, const char *problem)
-{
+	va_list		args;
 	char	   *text = NULL;
 
-	if (asprintf(&text, "%s: %s: %s", where, key, problem) < 0)
-		return NULL;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
 	return text;
 }
 
-static const Option *
-option_find(const char *key)
+/* Sets an option and notes where that was: NULL, or the error. */
+static char *
+set_from(Config *config, const Option *option, const char *value, const char *where)
 {
-	size_t		i;
+	const char *problem = option_set(config, option, value);
+	char	   *origin;
 
-	for (i = 0; i < NOPTIONS; i++)
-		if (strcmp(options[i].key, key) == 0)
-			return &options[i];
+	if (problem)
+		return message("%s: %s: %s", where, option->key, problem);
+	origin = strdup(where);
+	if (origin == NULL)
+		return message("out of memory");
+	free(config->origins[option - config_options]);
+	config->origins[option - config_options] = origin;
 	return NULL;
 }
 
-static bool
-parse_number(const char *text, int64_t *out, const char **rest)
-{
-	char	   *end;
-
-	if (!isdigit((unsigned char) text[0]))
-		return false;
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	*rest = end;
-	return errno == 0;
-}
-
-static bool
-parse_duration(const char *text, int64_t *out)
-{
-	static const struct
-	{
-		const char *unit;
-		int64_t		ms;
-	}			units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-	const char *rest;
-	size_t		i;
-
-	if (!parse_number(text, out, &rest))
-		return false;
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(rest, units[i].unit) == 0)
-			return !__builtin_mul_overflow(*out, units[i].ms, out);
-	return false;
-}
-
-/* The problem with the value, a constant, or NULL: it is set. */
-static const char *
-option_set(Config *config, const Option *option, const char *value)
-{
-	int64_t		number;
-	const char *rest;
-	char	   *copy;
-	int			i;
-
-	switch (option->kind)
-	{
-		case OPTION_STRING:
-		case OPTION_SECRET:
-			copy = strdup(value);
-			if (copy == NULL)
-				return "out of memory";
-			free(*(char **) place(config, option));
-			*(char **) place(config, option) = copy;
-			return NULL;
-		case OPTION_NUMBER:
-			if (!parse_number(value, &number, &rest) || *rest != '\0')
-				return "not a whole number";
-			break;
-		case OPTION_DURATION:
-			if (!parse_duration(value, &number))
-				return "not a duration (a whole number and ms, s, m or h)";
-			break;
-		case OPTION_CHOICE:
-			for (i = 0; option->choices[i]; i++)
-				if (strcmp(option->choices[i], value) == 0)
-				{
-					*(int *) place(config, option) = i;
-					return NULL;
-				}
-			return "not one of the values that it can have";
-	}
-	if (number < option->least || number > option->most)
-		return "out of range";
-	*(int64_t *) place(config, option) = number;
-	return NULL;
-}
+/* ---- the file ---- */
 
 static char *
 trim(char *text)
@@ -199,6 +83,30 @@ trim(char *text)
 	return text;
 }
 
+/* Whether it may be repeated as a key: not whatever stands there by mistake. */
+static bool
+looks_like_key(const char *text)
+{
+	size_t		len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return len > 0 && len <= LONGEST_KEY && text[len] == '\0';
+}
+
+/* Takes the double quotes off a value; false when one is missing. */
+static bool
+unquote(char **value)
+{
+	size_t		len = strlen(*value);
+
+	if ((*value)[0] != '"')
+		return true;
+	if (len < 2 || (*value)[len - 1] != '"')
+		return false;
+	(*value)[len - 1] = '\0';
+	++*value;
+	return true;
+}
+
 static char *
 read_line(Config *config, char *line, const char *where)
 {
@@ -206,57 +114,58 @@ read_line(Config *config, char *line, const char *where)
 	char	   *key;
 	char	   *value;
 	const Option *option;
-	const char *problem;
-	size_t		len;
 
 	line = trim(line);
 	if (*line == '\0' || *line == '#')
 		return NULL;
 	equals = strchr(line, '=');
 	if (equals == NULL)
-		return message(where, line, "not a line \"key = value\"");
+		return message("%s: %s: not a line \"key = value\"", where, option_find(line) ? line : "no key");
 	*equals = '\0';
 	key = trim(line);
 	value = trim(equals + 1);
-	len = strlen(value);
-	if (len >= 2 && value[0] == '"' && value[len - 1] == '"')
-	{
-		value[len - 1] = '\0';
-		value++;
-	}
 	option = option_find(key);
 	if (option == NULL)
-		return message(where, key, "unknown key");
+		return message("%s: %s: unknown key", where, looks_like_key(key) ? key : "(not a name)");
 	if (option->kind == OPTION_SECRET)
-		return message(where, key, "a secret is not given here: name a jwt_secret_file");
-	problem = option_set(config, option, value);
-	return problem ? message(where, key, problem) : NULL;
+		return message("%s: %s: %s", where, key, SECRET_PLACE);
+	if (!unquote(&value))
+		return message("%s: %s: the closing quote is missing", where, key);
+	return set_from(config, option, value, where);
 }
 
 static char *
 read_file(Config *config, const char *path)
 {
-	FILE	   *file = fopen(path, "r");
+	FILE	   *file = fopen(path, "re");
 	char	   *line = NULL;
 	size_t		size = 0;
+	ssize_t		len;
 	int			number = 0;
 	char	   *error = NULL;
 
 	if (file == NULL)
-		return message(path, "file", strerror(errno));
-	while (error == NULL && getline(&line, &size, file) >= 0)
+		return message("%s: the configuration file cannot be read: %s", path, strerror(errno));
+	while (error == NULL && (errno = 0, len = getline(&line, &size, file)) >= 0)
 	{
-		char		where[4200];
+		char	   *where = message("%s, line %d", path, ++number);
 
-		snprintf(where, sizeof(where), "%.4096s, line %d", path, ++number);
-		error = read_line(config, line, where);
+		if (where == NULL)
+			error = message("out of memory");
+		else if (strlen(line) != (size_t) len)
+			error = message("%s: no key: the line holds a NUL byte", where);
+		else
+			error = read_line(config, line, where);
+		free(where);
 	}
 	if (error == NULL && ferror(file))
-		error = message(path, "file", strerror(errno));
+		error = message("%s: the configuration file cannot be read: %s", path, strerror(errno));
 	free(line);
 	fclose(file);
 	return error;
 }
+
+/* ---- the environment ---- */
 
 static const char *
 environment_value(char *const *environment, const char *name)
@@ -269,66 +178,42 @@ environment_value(char *const *environment, const char *name)
 	return NULL;
 }
 
+/* A variable's name: TASKCHAT_ and the key in capitals. */
+static void
+variable_name(const Option *option, char *name)
+{
+	size_t		n = (size_t) sprintf(name, "TASKCHAT_");
+
+	for (const char *key = option->key; *key; key++)
+		name[n++] = (char) toupper((unsigned char) *key);
+	name[n] = '\0';
+}
+
 static char *
 read_environment(Config *config, char *const *environment)
 {
-	size_t		i;
 	const char *value = environment_value(environment, "DATABASE_URL");
+	char	   *error = NULL;
 
-	if (value && option_set(config, option_find("database"), value) != NULL)
-		return message("environment", "DATABASE_URL", "out of memory");
-	for (i = 0; i < NOPTIONS; i++)
+	if (value && value[0])
+		error = set_from(config, option_find("database"), value, "environment, DATABASE_URL");
+	for (size_t i = 0; i < config_option_count && error == NULL; i++)
 	{
-		char		name[64] = "TASKCHAT_";
-		size_t		n = strlen(name);
-		const char *key;
-		const char *problem;
+		char		name[64];
+		char		where[80];
 
-		for (key = options[i].key; *key; key++)
-			name[n++] = (char) toupper((unsigned char) *key);
-		name[n] = '\0';
+		variable_name(&config_options[i], name);
 		value = environment_value(environment, name);
-		if (value == NULL)
-			continue;
-		problem = option_set(config, &options[i], value);
-		if (problem)
-			return message("environment", name, problem);
+		snprintf(where, sizeof(where), "environment, %s", name);
+		if (value)
+			error = set_from(config, &config_options[i], value, where);
 	}
-	return NULL;
+	return error;
 }
 
-/* --key value, --key=value; dashes and underscores are the same in a key. */
-static char *
-read_flag(Config *config, int argc, char *const *argv, int *i)
-{
-	char		key[64];
-	const char *equals = strchr(argv[*i], '=');
-	const char *value;
-	size_t		len = equals ? (size_t) (equals - argv[*i]) : strlen(argv[*i]);
-	const Option *option;
-	const char *problem;
-	size_t		k;
+/* ---- the command line ---- */
 
-	if (strncmp(argv[*i], "--", 2) != 0 || len - 2 >= sizeof(key))
-		return message("command line", argv[*i], "unknown argument");
-	for (k = 2; k < len; k++)
-		key[k - 2] = argv[*i][k] == '-' ? '_' : argv[*i][k];
-	key[len - 2] = '\0';
-	option = option_find(key);
-	if (option == NULL)
-		return message("command line", argv[*i], "unknown flag");
-	if (option->kind == OPTION_SECRET)
-		return message("command line", key, "a secret is never given by a flag: name a jwt_secret_file");
-	if (equals)
-		value = equals + 1;
-	else if (++*i < argc)
-		value = argv[*i];
-	else
-		return message("command line", key, "the value is missing");
-	problem = option_set(config, option, value);
-	return problem ? message("command line", key, problem) : NULL;
-}
-
+/* What is asked for besides settings; false when it is none of that. */
 static bool
 read_request(const char *argument, ConfigRequest *request)
 {
@@ -345,71 +230,159 @@ read_request(const char *argument, ConfigRequest *request)
 	return true;
 }
 
-/* Reads the flags: with flags false only -c FILE, with flags true all the others. */
+/* Finds the option of --key; dashes and underscores are the same. */
+static const Option *
+flag_option(const char *argument, size_t len)
+{
+	char		key[LONGEST_KEY + 1];
+
+	if (len < 3 || len - 2 > LONGEST_KEY)
+		return NULL;
+	for (size_t i = 2; i < len; i++)
+		key[i - 2] = argument[i] == '-' ? '_' : argument[i];
+	key[len - 2] = '\0';
+	return option_find(key);
+}
+
+/* --key value or --key=value; the next argument is no value if it is a flag itself. */
 static char *
-read_arguments(Config *config, int argc, char *const *argv, ConfigRequest *request, bool flags)
+take_flag(Arguments *arguments, int argc, char *const *argv, int *i)
+{
+	const char *argument = argv[*i];
+	size_t		len = strcspn(argument, "=");
+	Flag	   *flag = &arguments->flags[arguments->count];
+
+	if (strncmp(argument, "--", 2) != 0 || len == 2)
+		return message("command line: argument %d: neither a flag nor a flag's value", *i);
+	flag->argument = argument;
+	flag->option = flag_option(argument, len);
+	if (flag->option == NULL)
+		return message("command line: %.*s: unknown flag", len > LONGEST_KEY ? LONGEST_KEY : (int) len, argument);
+	if (flag->option->kind == OPTION_SECRET)
+		return message("command line, --%s: %s", flag->option->key, SECRET_PLACE);
+	if (argument[len] == '=')
+		flag->value = argument + len + 1;
+	else if (*i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
+		flag->value = argv[++*i];
+	else
+		return message("command line, %.*s: %s: the value is missing", (int) len, argument, flag->option->key);
+	arguments->count++;
+	return NULL;
+}
+
+/*
+ * Takes the command line apart, without looking at values.  Stops where help
+ * or the version is asked for: these need nothing else to be right.
+ */
+static char *
+take_arguments(Arguments *arguments, int argc, char *const *argv, ConfigRequest *request)
 {
 	char	   *error = NULL;
-	int			i;
 
-	for (i = 1; i < argc && error == NULL; i++)
+	for (int i = 1; i < argc && error == NULL && !request->help && !request->version; i++)
 	{
-		if (strcmp(argv[i], "-c") == 0)
-		{
-			if (++i >= argc)
-				return message("command line", "-c", "the file is missing");
-			if (!flags)
-				error = read_file(config, argv[i]);
-		}
-		else if (read_request(argv[i], request))
+		if (read_request(argv[i], request))
 			continue;
-		else if (flags)
-			error = read_flag(config, argc, argv, &i);
-		else if (strncmp(argv[i], "--", 2) == 0 && strchr(argv[i], '=') == NULL)
-			i++;
+		if (strcmp(argv[i], "-c") != 0)
+			error = take_flag(arguments, argc, argv, &i);
+		else if (arguments->file)
+			error = message("command line, -c: given twice");
+		else if (++i < argc)
+			arguments->file = argv[i];
+		else
+			error = message("command line, -c: the file is missing");
 	}
 	return error;
 }
 
 static char *
-check_addresses(const Config *config)
+read_flags(Config *config, const Arguments *arguments)
 {
-	char		host[256];
-	int			port;
+	char	   *error = NULL;
 
-	if (!config_split_address(config->listen, host, sizeof(host), &port))
-		return message("configuration", "listen", "not an address and port");
-	if (config->admin_listen[0] && !config_split_address(config->admin_listen, host, sizeof(host), &port))
-		return message("configuration", "admin_listen", "not an address and port");
+	for (size_t i = 0; i < arguments->count && error == NULL; i++)
+	{
+		const Flag *flag = &arguments->flags[i];
+		char		where[80];
+
+		snprintf(where, sizeof(where), "command line, %.*s", (int) strcspn(flag->argument, "="), flag->argument);
+		error = set_from(config, flag->option, flag->value, where);
+	}
+	return error;
+}
+
+/* ---- all of it ---- */
+
+static char *
+read_defaults(Config *config)
+{
+	char	   *error = NULL;
+
+	for (size_t i = 0; i < config_option_count && error == NULL; i++)
+		error = set_from(config, &config_options[i], config_options[i].standard, "default");
+	return error;
+}
+
+/* What only several options together can have wrong. */
+static char *
+check_together(const Config *config)
+{
+	if (config->tls_certificate[0] && config->tls_key[0] == '\0')
+		return config_problem(config, "tls_certificate", "it needs tls_key as well");
+	if (config->tls_key[0] && config->tls_certificate[0] == '\0')
+		return config_problem(config, "tls_key", "it needs tls_certificate as well");
+	if (strcmp(config->listen, config->admin_listen) == 0)
+		return config_problem(config, "admin_listen", "it must differ from listen");
+	return NULL;
+}
+
+static Config *
+config_new(void)
+{
+	Config	   *config = calloc(1, sizeof(Config));
+
+	if (config)
+		config->origins = calloc(config_option_count, sizeof(char *));
+	if (config && config->origins)
+		return config;
+	free(config);
 	return NULL;
 }
 
 /*
  * The settings: flags win over the environment, that over the file, that over
- * the defaults.  NULL with *error, one line to be freed.
+ * the defaults; of one key given twice in the same place the last wins.  Reads
+ * the configuration file, but no file that a setting names.
+ *
+ * NULL when help or the version is asked for, and on an error: then *error is
+ * one line, to be freed, or NULL when out of memory.  At the end: config_free().
  */
 Config *
-config_load(int argc, char *const *argv, char *const *environ_, ConfigRequest *request, char **error)
+config_load(int argc, char *const *argv, char *const *environment, ConfigRequest *request, char **error)
 {
-	Config	   *config = calloc(1, sizeof(Config));
-	size_t		i;
+	Config	   *config = config_new();
+	Arguments	arguments = {.flags = calloc((size_t) argc + 1, sizeof(Flag))};
 
 	*error = NULL;
 	memset(request, 0, sizeof(*request));
-	if (config == NULL)
-		return NULL;
-	for (i = 0; i < NOPTIONS && *error == NULL; i++)
-		if (option_set(config, &options[i], options[i].standard) != NULL)
-			*error = message("defaults", options[i].key, "cannot be set");
-	if (*error == NULL)
-		*error = read_arguments(config, argc, argv, request, false);
-	if (*error == NULL)
-		*error = read_environment(config, environ_);
-	if (*error == NULL)
-		*error = read_arguments(config, argc, argv, request, true);
-	if (*error == NULL)
-		*error = check_addresses(config);
-	if (*error == NULL)
+	if (config == NULL || arguments.flags == NULL)
+		*error = message("out of memory");
+	else
+		*error = take_arguments(&arguments, argc, argv, request);
+	if (*error == NULL && !request->help && !request->version)
+	{
+		*error = read_defaults(config);
+		if (*error == NULL && arguments.file)
+			*error = read_file(config, arguments.file);
+		if (*error == NULL)
+			*error = read_environment(config, environment);
+		if (*error == NULL)
+			*error = read_flags(config, &arguments);
+		if (*error == NULL)
+			*error = check_together(config);
+	}
+	free(arguments.flags);
+	if (*error == NULL && !request->help && !request->version)
 		return config;
 	config_free(config);
 	return NULL;
@@ -418,81 +391,90 @@ config_load(int argc, char *const *argv, char *const *environ_, ConfigRequest *r
 void
 config_free(Config *config)
 {
-	size_t		i;
-
 	if (config == NULL)
 		return;
-	for (i = 0; i < NOPTIONS; i++)
-		if (options[i].kind == OPTION_STRING || options[i].kind == OPTION_SECRET)
-			free(*(char **) place(config, &options[i]));
+	for (size_t i = 0; i < config_option_count; i++)
+	{
+		option_release(config, &config_options[i]);
+		free(config->origins[i]);
+	}
+	free(config->origins);
 	free(config);
 }
 
-/* All settings as a configuration file; a secret only says that it is set. */
+/*
+ * One line that says where the option was set and why that does not do, for
+ * whoever reads the files that settings name.  To be freed; NULL when out of
+ * memory.
+ */
+char *
+config_problem(const Config *config, const char *key, const char *why)
+{
+	const Option *option = option_find(key);
+	const char *where = option ? config->origins[option - config_options] : "configuration";
+
+	return message("%s: %s: %s", where, key, why);
+}
+
+/*
+ * Prints all settings to stdout, in the syntax of the file; no secrets.
+ */
 void
 config_print(const Config *config)
 {
-	size_t		i;
-
-	for (i = 0; i < NOPTIONS; i++)
-	{
-		const Option *option = &options[i];
-		const void *at = (const char *) config + option->offset;
-
-		switch (option->kind)
-		{
-			case OPTION_STRING:
-				printf("%s = \"%s\"\n", option->key, *(char *const *) at);
-				break;
-			case OPTION_SECRET:
-				printf("# %s %s\n", option->key, **(char *const *) at ? "is set" : "is not set");
-				break;
-			case OPTION_NUMBER:
-				printf("%s = %lld\n", option->key, (long long) *(const int64_t *) at);
-				break;
-			case OPTION_DURATION:
-				printf("%s = %lldms\n", option->key, (long long) *(const int64_t *) at);
-				break;
-			case OPTION_CHOICE:
-				printf("%s = %s\n", option->key, option->choices[*(const int *) at]);
-				break;
-		}
-	}
+	for (size_t i = 0; i < config_option_count; i++)
+		option_print(config, &config_options[i]);
 }
 
+/*
+ * Prints how the program is called, and all keys, to stdout.
+ */
 void
 config_help(void)
 {
-	size_t		i;
-
-	printf("taskchat-relay [-c FILE] [--KEY VALUE ...] [--check-config] [--print-config] [--version] [--help]\n\n"
-		   "Keys, each also an environment variable (TASKCHAT_LISTEN for listen):\n");
-	for (i = 0; i < NOPTIONS; i++)
-		printf("  %-26s %s [%s]\n", options[i].key, options[i].help, options[i].standard);
+	printf("Usage: taskchat-relay [-c FILE] [--KEY VALUE ...] [--check-config] [--print-config] [--version] [--help]\n\n"
+		   "Keys, each a line \"key = value\" of FILE, an environment variable (TASKCHAT_LISTEN for\n"
+		   "listen) and a flag (--listen, --allowed-origins); flags win over the environment, that\n"
+		   "over the file. In brackets the default:\n\n");
+	for (size_t i = 0; i < config_option_count; i++)
+		printf("  %-26s %s [%s]\n", config_options[i].key, config_options[i].help, config_options[i].standard);
+	printf("\nDurations take ms, s, m and h. See taskchat-relay(8).\n");
 }
 
-/* Splits "address:port" or "[address]:port"; host has host_size bytes. */
+/*
+ * Splits "address:port", "[address]:port" or "*:port"; host, of host_size
+ * bytes, gets the numeric address without brackets, or "*".  False when text
+ * is none of these.
+ */
 bool
 config_split_address(const char *text, char *host, size_t host_size, int *port)
 {
 	const char *colon = strrchr(text, ':');
-	const char *rest;
-	const char *start = text;
-	size_t		len;
-	int64_t		number;
+	size_t		len = colon ? (size_t) (colon - text) : 0;
+	size_t		digits = colon ? strspn(colon + 1, "0123456789") : 0;
+	Address		address;
 
-	if (colon == NULL || !parse_number(colon + 1, &number, &rest) || *rest != '\0' || number > 65535)
+	if (digits == 0 || digits > 5 || colon[1 + digits] != '\0')
 		return false;
-	len = (size_t) (colon - text);
-	if (len >= 2 && text[0] == '[' && text[len - 1] == ']')
+	*port = atoi(colon + 1);
+	if (*port < 1 || *port > 65535 || len >= host_size)
+		return false;
+	if (len == 9 && memcmp(text, "localhost", 9) == 0)
 	{
-		start = text + 1;
-		len -= 2;
+		text = "127.0.0.1";
 	}
-	if (len == 0 || len >= host_size)
-		return false;
-	memcpy(host, start, len);
+	else if (!(len == 1 && text[0] == '*'))
+	{
+		/* An IPv6 address without brackets would leave its end to be taken for the port. */
+		if (!address_parse(text, len, &address) || (text[0] != '[' && memchr(text, ':', len)))
+			return false;
+		if (text[0] == '[')
+		{
+			text++;
+			len -= 2;
+		}
+	}
+	memcpy(host, text, len);
 	host[len] = '\0';
-	*port = (int) number;
 	return true;
 }

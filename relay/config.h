@@ -1,6 +1,6 @@
 /*
  * config.h
- *	  The relay's settings: one option table for file, environment and flags.
+ *	  The relay's settings: from file, environment and flags.
  */
 #ifndef TASKCHAT_CONFIG_H
 #define TASKCHAT_CONFIG_H
@@ -12,23 +12,23 @@
 /* Durations are milliseconds.  Strings are never NULL ("" when not set). */
 typedef struct Config
 {
-	char	   *listen;			/* address:port, [v6]:port */
-	char	   *database;
-	char	   *web_root;
-	char	   *allowed_origins;
-	char	   *trusted_proxies;
-	char	   *jwt_secret_file;
+	char	   *listen;			/* address:port, [v6]:port, *:port */
+	char	   *database;		/* for libpq */
+	char	   *web_root;		/* directory */
+	char	   *allowed_origins;	/* comma list, checked */
+	char	   *trusted_proxies;	/* comma list, checked */
+	char	   *jwt_secret_file;	/* path */
 	char	   *jwt_secret;		/* environment only */
-	char	   *jwt_public_key_file;
-	char	   *jwks_file;
-	char	   *jwt_algorithms;
-	char	   *jwt_issuer;
-	char	   *jwt_audience;
-	char	   *jwt_user_claim;
-	char	   *tls_certificate;
-	char	   *tls_key;
-	char	   *admin_listen;
-	char	   *broker;
+	char	   *jwt_public_key_file;	/* path */
+	char	   *jwks_file;		/* path */
+	char	   *jwt_algorithms; /* comma list, checked */
+	char	   *jwt_issuer;		/* "": any */
+	char	   *jwt_audience;	/* "": any */
+	char	   *jwt_user_claim; /* never empty */
+	char	   *tls_certificate;	/* path */
+	char	   *tls_key;		/* path */
+	char	   *admin_listen;	/* as listen; "": none */
+	char	   *broker;			/* always "" */
 	int64_t		jwt_leeway;
 	int64_t		ticket_session;
 	int64_t		auth_timeout;
@@ -49,6 +49,7 @@ typedef struct Config
 	int64_t		resume_limit;
 	int			log_level;		/* LogLevel of log.h */
 	int			log_format;		/* LogFormat of log.h */
+	char	  **origins;		/* where each option was set; config.c's */
 } Config;
 
 /* What the command line asks for besides settings. */
@@ -60,12 +61,11 @@ typedef struct ConfigRequest
 	bool		help;
 } ConfigRequest;
 
-/* NULL with *error (one line naming file, line and key; to be freed): exit status 2. */
-extern Config *config_load(int argc, char *const *argv, char *const *environ_, ConfigRequest *request, char **error);
+extern Config *config_load(int argc, char *const *argv, char *const *environment, ConfigRequest *request, char **error);
 extern void config_free(Config *config);
-extern void config_print(const Config *config);	/* to stdout; secrets are not shown */
+extern char *config_problem(const Config *config, const char *key, const char *why);
+extern void config_print(const Config *config);
 extern void config_help(void);
-/* Splits "address:port"; false when it is not one.  host: ≥ 256 bytes. */
 extern bool config_split_address(const char *text, char *host, size_t host_size, int *port);
 
 #endif

@@ -12,7 +12,7 @@ set -euo pipefail
 build="gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev
   libev-dev libjson-c-dev libcjose-dev libssl-dev libpq-dev uthash-dev"
 server="postgresql-15 postgresql-server-dev-15"
-testing="libcmocka-dev libipc-run-perl perl"
+testing="libcmocka-dev libipc-run-perl perl mandoc"
 
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
