@@ -234,13 +234,11 @@ static void
 fetch_answer(Query *query, const PGresult *result)
 {
 	int			rows = result ? PQntuples(result) : 0;
-	int64_t    *rooms = calloc(HASH_COUNT(query->taken) + 1, sizeof(int64_t));
+	int64_t    *rooms;
 	int			nrooms = 0;
-	Entry	   *taken = query->taken;
 	Entry	   *entry;
 	int			i;
 
-	query->taken = NULL;
 	for (i = 0; i < rows; i++)
 	{
 		FetchRow	row = {
@@ -249,10 +247,13 @@ fetch_answer(Query *query, const PGresult *result)
 		};
 
 		row.event_len = row.event ? (size_t) PQgetlength(result, i, 5) : 0;
-		set_put(&taken, row.room_id, NULL)->seq++;
+		entry = set_put(&query->taken, row.room_id, NULL);
+		if (entry)
+			entry->seq++;
 		query->events->fetch_row(query->arg, &row);
 	}
-	for (entry = taken; entry; entry = entry->hh.next)
+	rooms = calloc(HASH_COUNT(query->taken) + 1, sizeof(int64_t));
+	for (entry = query->taken; entry; entry = entry->hh.next)
 	{
 		/* A full page, or a failure: look again. */
 		if (entry->seq >= FETCH_ROWS || result == NULL)
@@ -260,7 +261,6 @@ fetch_answer(Query *query, const PGresult *result)
 		if (rooms)
 			rooms[nrooms++] = entry->room_id;
 	}
-	set_clear(&taken);
 	query->events->fetch_done(query->arg, rooms, nrooms, result != NULL);
 	free(rooms);
 }
@@ -338,13 +338,16 @@ static const struct
 	[NEWS_DELIVERED] = {news_delivered, NULL, false, true}
 };
 
-/* The news lane's statement ended; result NULL: it failed. */
+/*
+ * The news lane's statement ended; result NULL: it failed.  The lane counts as
+ * occupied until all is done, as callbacks ask for more news: a statement that
+ * they began would find its own set cleared here.
+ */
 static void
 news_end(Query *query, const PGresult *result)
 {
 	NewsKind	kind = query->doing;
 
-	query->doing = NEWS_NONE;
 	if (kind == NEWS_NONE)
 		return;
 	if (news[kind].answer && (result || news[kind].always))
@@ -352,6 +355,7 @@ news_end(Query *query, const PGresult *result)
 	if (result == NULL && news[kind].again)
 		set_put_back(&query->sets[kind], &query->taken);
 	set_clear(&query->taken);
+	query->doing = NEWS_NONE;
 }
 
 static void
