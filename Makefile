@@ -45,7 +45,7 @@ PG_CPPFLAGS = -DTASKCHAT_VERSION='"$(EXTVERSION)"'
 
 # One file a concern, joined in this order.
 SQL_CONCERNS = prologue tables identity rooms membership messages receipts \
-	presence notifications binding relay policies grants comments
+	presence notifications delivery binding relay policies grants comments
 SQL_PARTS = $(patsubst %,extension/sql/%.sql,$(SQL_CONCERNS))
 
 # Tests of the first list run first and in this order; the others follow.

@@ -22,6 +22,7 @@ char	   *identity_name = NULL;
 
 PG_FUNCTION_INFO_V1(taskchat_act_as);
 PG_FUNCTION_INFO_V1(taskchat_current_user_id);
+PG_FUNCTION_INFO_V1(taskchat_require_identity);
 
 void
 identity_init(void)
@@ -63,22 +64,6 @@ identity_set(const char *user_id)
 							 PGC_INTERNAL, PGC_S_SESSION, GUC_ACTION_LOCAL, true, ERROR, false);
 }
 
-/* An id or other short text must not be empty (22023) nor longer than max_bytes (54000). */
-void
-check_id(const char *what, const char *value, int max_bytes)
-{
-	if (value[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", what)));
-	if (strlen(value) > (size_t) max_bytes)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s is too long", what),
-				 errdetail("It has %zu bytes.", strlen(value)),
-				 errhint("At most %d bytes are allowed.", max_bytes)));
-}
-
 /* act_as(user_id text): sets the caller's identity for this transaction. */
 Datum
 taskchat_act_as(PG_FUNCTION_ARGS)
@@ -104,6 +89,13 @@ taskchat_current_user_id(PG_FUNCTION_ARGS)
 	if (user_id == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(user_id));
+}
+
+/* require_identity() → text: the identity; 28000 where there is none. */
+Datum
+taskchat_require_identity(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(identity_require()));
 }
 
 static Oid

@@ -45,6 +45,7 @@ static struct
 } sending;
 
 PG_FUNCTION_INFO_V1(taskchat_message_before_insert);
+PG_FUNCTION_INFO_V1(taskchat_lock_message);
 PG_FUNCTION_INFO_V1(taskchat_send_message);
 PG_FUNCTION_INFO_V1(taskchat_send_system_message);
 PG_FUNCTION_INFO_V1(taskchat_uuid_v7);
@@ -94,121 +95,6 @@ taskchat_uuid_v7(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(uuid_v7());
 }
 
-/* Code points that draw nothing: spaces, controls, format characters, fillers. */
-static bool
-is_invisible(pg_wchar c)
-{
-	static const struct
-	{
-		pg_wchar	first;
-		pg_wchar	last;
-	}			ranges[] = {
-		{0x0000, 0x0020}, {0x007f, 0x00a0}, {0x00ad, 0x00ad}, {0x034f, 0x034f},
-		{0x061c, 0x061c}, {0x115f, 0x1160}, {0x1680, 0x1680}, {0x17b4, 0x17b5},
-		{0x180b, 0x180f}, {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},
-		{0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164}, {0xfe00, 0xfe0f},
-		{0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
-		{0xe0000, 0xe0fff}
-	};
-	int			i;
-
-	for (i = 0; i < lengthof(ranges); i++)
-		if (c >= ranges[i].first && c <= ranges[i].last)
-			return true;
-	return false;
-}
-
-static bool
-has_visible(const char *text)
-{
-	const unsigned char *p = (const unsigned char *) text;
-
-	while (*p)
-	{
-		int			len = pg_mblen((const char *) p);
-
-		if (GetDatabaseEncoding() == PG_UTF8 ? !is_invisible(utf8_to_unicode(p)) : *p > ' ')
-			return true;
-		p += len;
-	}
-	return false;
-}
-
-static void
-bad_value(const char *message, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message),
-			 hint ? errhint("%s", hint) : 0));
-}
-
-/* "scheme:" of a URL is one of the setting's list; no blanks or controls inside. */
-static void
-check_url(const char *url)
-{
-	const char *colon = strchr(url, ':');
-	const char *p;
-	char	   *list;
-	char	   *item;
-	char	   *state = NULL;
-
-	check_id("file_url", url, TASKCHAT_MAX_URL);
-	for (p = url; *p; p++)
-		if ((unsigned char) *p <= ' ' || *p == 0x7f)
-			bad_value("file_url must not contain blanks or control characters", NULL);
-	list = pstrdup(allowed_file_schemes);
-	for (item = strtok_r(list, ", ", &state); item && colon; item = strtok_r(NULL, ", ", &state))
-		if (strlen(item) == (size_t) (colon - url) && pg_strncasecmp(item, url, colon - url) == 0)
-			return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("file_url has a scheme that is not allowed"),
-			 errhint("Allowed: %s.", allowed_file_schemes)));
-}
-
-static void
-check_content(const Draft *draft)
-{
-	char	   *type = draft_text(draft, COL_TYPE);
-	char	   *content = draft_text(draft, COL_CONTENT);
-	char	   *url = draft_text(draft, COL_URL);
-	bool		is_text = type && strcmp(type, "text") == 0;
-
-	if (content == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("content must not be null")));
-	if (!is_text && (type == NULL || (strcmp(type, "image") != 0 && strcmp(type, "file") != 0)))
-		bad_value("message_type is unknown", "It is text, image or file.");
-	if (strlen(content) > (size_t) max_content_bytes)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("content is too long"),
-				 errdetail("It has %zu bytes.", strlen(content)),
-				 errhint("At most %d bytes are allowed.", max_content_bytes)));
-	if (is_text && !has_visible(content))
-		bad_value("content is empty", "A text message needs visible content.");
-	if (!is_text && url == NULL)
-		bad_value("file_url is missing", "Messages of type image and file need one.");
-	if (url)
-		check_url(url);
-}
-
-static void
-check_metadata(const Draft *draft)
-{
-	Jsonb	   *json;
-
-	if (draft->nulls[COL_METADATA - 1])
-		return;
-	json = DatumGetJsonbP(draft->values[COL_METADATA - 1]);
-	if (strlen(JsonbToCString(NULL, &json->root, VARSIZE(json))) > TASKCHAT_MAX_JSON)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("metadata is too long"),
-				 errhint("At most %d bytes are allowed.", TASKCHAT_MAX_JSON)));
-}
-
 /* Columns that only the extension fills. */
 static void
 refuse_forged(const Draft *draft, const char *user_id)
@@ -255,6 +141,37 @@ check_reply(const Draft *draft, int64 room_id)
 	table_close(messages, AccessShareLock);
 	if (!same)
 		forbid_room();
+}
+
+/* lock_message(id, sender) → boolean: locks that sender's message; false when there is none. */
+Datum
+taskchat_lock_message(PG_FUNCTION_ARGS)
+{
+	Relation	messages = table_open(relation_oid("task_messages"), RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(messages, NULL);
+	char	   *sender = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	ItemPointerData tid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, COL_ID, BTEqualStrategyNumber, F_UUID_EQ, PG_GETARG_DATUM(0));
+	scan = systable_beginscan(messages, relation_oid("task_messages_id_key"), true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, COL_SENDER, RelationGetDescr(messages), &isnull);
+
+		found = !isnull && strcmp(TextDatumGetCString(value), sender) == 0;
+		ItemPointerCopy(&tuple->t_self, &tid);
+	}
+	systable_endscan(scan);
+	found = found && row_lock(messages, &tid, LockTupleNoKeyExclusive, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(messages, NoLock);
+	PG_RETURN_BOOL(found);
 }
 
 /* The message that this sender sent with this id in the task; NULL if none.  A copy. */
@@ -318,14 +235,15 @@ complete_draft(Draft *draft, TupleDesc desc)
 	int64		room_id;
 	Room		room;
 
+	if (draft->nulls[COL_TYPE - 1])
+		draft_set(draft, COL_TYPE, CStringGetTextDatum("text"));
 	if (sending.system)
 		room_id = DatumGetInt64(draft->values[COL_ROOM - 1]);
 	else
 	{
 		refuse_forged(draft, user_id);
 		if (task_id == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("task_id must not be null")));
+			refuse_null("task_id");
 		room_id = room_find(user_id, task_id, draft_text(draft, COL_APPLICANT), &role);
 		if (room_id == 0 || role == ROLE_OBSERVER)
 			forbid_room();
@@ -345,23 +263,17 @@ complete_draft(Draft *draft, TupleDesc desc)
 			}
 		}
 	}
-	check_content(draft);
-	check_metadata(draft);
+	check_content(draft_text(draft, COL_TYPE), draft_text(draft, COL_CONTENT), draft_text(draft, COL_URL));
+	if (!draft->nulls[COL_METADATA - 1])
+		check_json_size("metadata", DatumGetJsonbP(draft->values[COL_METADATA - 1]));
 	check_reply(draft, room_id);
-	if (!room_lock(room_id, &room))
-		forbid_room();
-	if (!sending.system)
+	if (sending.system)
 	{
-		role = room_member_role(room_id, user_id);
-		if (role == ROLE_NONE || role == ROLE_OBSERVER)
+		if (!room_lock(room_id, &room))
 			forbid_room();
-		if (room.closed)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the room is closed"),
-					 errhint("A back end opens it again with reopen_room()."),
-					 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "room_closed")));
 	}
+	else
+		room_enter(room_id, user_id, &room);
 	room_advance(&room, -1);
 	draft_set(draft, COL_ID, UUIDPGetDatum(uuid_v7()));
 	draft_set(draft, COL_ROOM, Int64GetDatum(room_id));

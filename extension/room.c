@@ -42,6 +42,9 @@ LockWaitPolicy lock_policy = LockWaitBlock;
 
 PG_FUNCTION_INFO_V1(taskchat_my_rooms);
 PG_FUNCTION_INFO_V1(taskchat_find_room);
+PG_FUNCTION_INFO_V1(taskchat_refuse_room);
+PG_FUNCTION_INFO_V1(taskchat_refuse_closed);
+PG_FUNCTION_INFO_V1(taskchat_enter_room);
 PG_FUNCTION_INFO_V1(taskchat_lock_room);
 PG_FUNCTION_INFO_V1(taskchat_lock_member);
 
@@ -109,6 +112,7 @@ key_text(ScanKey key, AttrNumber column, const char *value)
  * Which room (task_id, applicant_id) means for this user, and as what: the
  * main room where applicant_id is NULL, or the user's own private room for
  * somebody who is an applicant only.  0 and ROLE_NONE: no member of any such.
+ * 22023 and 54000 for what can be no address.
  */
 int64
 room_find(const char *user_id, const char *task_id, const char *applicant_id, RoomRole *role)
@@ -122,6 +126,9 @@ room_find(const char *user_id, const char *task_id, const char *applicant_id, Ro
 	bool		found_main = false;
 
 	*role = ROLE_NONE;
+	check_id("task_id", task_id, TASKCHAT_MAX_ID);
+	if (applicant_id)
+		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
 	key_text(&keys[0], MEMBER_USER, user_id);
 	key_text(&keys[1], MEMBER_TASK, task_id);
 	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
@@ -173,18 +180,18 @@ room_member_role(int64 room_id, const char *user_id)
 }
 
 /*
- * Lock the latest version of the row at *tid (FOR NO KEY UPDATE) as
- * lock_policy says; it is then in slot.  False: the row is gone.
+ * Lock the latest version of the row at *tid as lock_policy says; it is then
+ * in slot.  False: the row is gone.
  * 55P03 when somebody holds it and we are not to wait.
  */
-static bool
-row_lock(Relation relation, ItemPointer tid, TupleTableSlot *slot)
+bool
+row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot)
 {
 	TM_FailureData failure;
 	TM_Result	result;
 
 	result = table_tuple_lock(relation, tid, SnapshotSelf, slot, GetCurrentCommandId(true),
-							  LockTupleNoKeyExclusive, lock_policy,
+							  mode, lock_policy,
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	switch (result)
 	{
@@ -195,7 +202,8 @@ row_lock(Relation relation, ItemPointer tid, TupleTableSlot *slot)
 		case TM_WouldBlock:
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("another transaction is writing in this room")));
+					 errmsg("another transaction is writing in this room"),
+					 errhint("Try again.")));
 			break;
 		default:
 			elog(ERROR, "could not lock a row of \"%s\": result %d",
@@ -236,7 +244,7 @@ room_lock(int64 room_id, Room *room)
 	/* A row that moves to another page meanwhile can escape one scan. */
 	for (tries = 0; tries < 3 && !found; tries++)
 		found = find_tid(rooms, "task_rooms_pkey", 1, &key, &room->tid) &&
-			row_lock(rooms, &room->tid, slot);
+			row_lock(rooms, &room->tid, LockTupleNoKeyExclusive, slot);
 	if (found)
 	{
 		bool		should_free;
@@ -254,6 +262,34 @@ room_lock(int64 room_id, Room *room)
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rooms, NoLock);
 	return found;
+}
+
+static void
+refuse_closed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the room is closed"),
+			 errhint("A back end opens it again with reopen_room()."),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "room_closed")));
+}
+
+/*
+ * Take the room's lock to write in it as that user.  42501 for who may not,
+ * 55000 when it is closed.
+ */
+void
+room_enter(int64 room_id, const char *user_id, Room *room)
+{
+	RoomRole	role;
+
+	if (!room_lock(room_id, room))
+		forbid_room();
+	role = room_member_role(room_id, user_id);
+	if (role == ROLE_NONE || role == ROLE_OBSERVER)
+		forbid_room();
+	if (room->closed)
+		refuse_closed();
 }
 
 /* A row version that is not heap-only needs entries in every index. */
@@ -355,7 +391,7 @@ member_lock_first(const char *user_id, const char *task_id)
 	{
 		TupleTableSlot *slot = table_slot_create(members, NULL);
 
-		(void) row_lock(members, &tid, slot);
+		(void) row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(members, NoLock);
@@ -402,13 +438,37 @@ taskchat_find_room(PG_FUNCTION_ARGS)
 	int64		room_id;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("task_id must not be null")));
+		refuse_null("task_id");
 	task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	room_id = room_find(user_id, task_id, applicant_id, &role);
 	if (room_id == 0 || (PG_GETARG_BOOL(2) && role == ROLE_OBSERVER))
 		forbid_room();
 	PG_RETURN_INT64(room_id);
+}
+
+/* refuse_room(): the error of room_find(), for functions in SQL. */
+Datum
+taskchat_refuse_room(PG_FUNCTION_ARGS)
+{
+	forbid_room();
+}
+
+/* refuse_closed(): the error of writing in a closed room. */
+Datum
+taskchat_refuse_closed(PG_FUNCTION_ARGS)
+{
+	refuse_closed();
+	PG_RETURN_VOID();
+}
+
+/* enter_room(room_id): takes the room's lock to write in it as the identity. */
+Datum
+taskchat_enter_room(PG_FUNCTION_ARGS)
+{
+	Room		room;
+
+	room_enter(PG_GETARG_INT64(0), identity_require(), &room);
+	PG_RETURN_VOID();
 }
 
 /* lock_room(room_id) → boolean: take the room's lock; false when it is gone. */
@@ -432,7 +492,7 @@ taskchat_lock_member(PG_FUNCTION_ARGS)
 
 	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, PG_GETARG_DATUM(0));
 	key_text(&keys[1], MEMBER_USER, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	locked = find_tid(members, "task_members_pkey", 2, keys, &tid) && row_lock(members, &tid, slot);
+	locked = find_tid(members, "task_members_pkey", 2, keys, &tid) && row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(members, NoLock);
 	PG_RETURN_BOOL(locked);

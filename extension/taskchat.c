@@ -5,6 +5,8 @@
  */
 #include "taskchat.h"
 
+#include <limits.h>
+
 #include "fmgr.h"
 #include "utils/guc.h"
 
@@ -12,6 +14,7 @@ PG_MODULE_MAGIC;
 
 int			max_content_bytes = 16384;
 char	   *allowed_file_schemes = NULL;
+static int	edit_window = 24 * 60 * 60;
 static char *doorbell_mode = NULL;
 static int	database_number = 0;
 
@@ -37,6 +40,10 @@ _PG_init(void)
 							   "Schemes that a file URL may have, separated by commas.", NULL,
 							   &allowed_file_schemes, "https",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("taskchat.edit_window",
+							"How long after sending a message may be edited.", NULL,
+							&edit_window, 24 * 60 * 60, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomStringVariable("taskchat.doorbell",
 							   "How commits are made known to relays.", NULL,
 							   &doorbell_mode, "inline",

@@ -13,8 +13,11 @@
 #include "access/htup.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "executor/tuptable.h"
 #include "nodes/lockoptions.h"
 #include "storage/itemptr.h"
+#include "utils/jsonb.h"
+#include "utils/relcache.h"
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
 
@@ -43,7 +46,14 @@ extern void identity_set(const char *user_id);
 extern void rights_become_owner(Rights *saved);
 extern void rights_become_user(Rights *saved);
 extern void rights_restore(const Rights *saved);
+
+/* validate.c: what a value may look like */
+extern void refuse_null(const char *what) pg_attribute_noreturn();
 extern void check_id(const char *what, const char *value, int max_bytes);
+extern void check_text(const char *type, const char *content);
+extern void check_url(const char *url);
+extern void check_content(const char *type, const char *content, const char *url);
+extern void check_json_size(const char *what, Jsonb *json);
 
 /* room.c: addresses, members, the counter */
 typedef struct Room
@@ -70,6 +80,8 @@ extern RoomRole room_member_role(int64 room_id, const char *user_id);
 extern bool room_lock(int64 room_id, Room *room);
 extern void room_advance(Room *room, int closed);
 extern void member_lock_first(const char *user_id, const char *task_id);
+extern void room_enter(int64 room_id, const char *user_id, Room *room);
+extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
 extern void forbid_room(void) pg_attribute_noreturn();
 
 /* event.c: the durable events that are not messages */

@@ -9,12 +9,15 @@ GRANT SELECT ON taskchat.task_rooms, taskchat.task_members, taskchat.task_messag
 GRANT INSERT ON taskchat.task_messages TO taskchat_user;
 
 GRANT EXECUTE ON FUNCTION
-	taskchat.current_user_id(), taskchat.my_rooms(), taskchat.find_room(text, text, boolean),
+	taskchat.current_user_id(), taskchat.require_identity(), taskchat.my_rooms(), taskchat.page_size(int, int), taskchat.find_room(text, text, boolean),
 	taskchat.send_message(text, text, text, text, text, uuid, jsonb, text),
 	taskchat.get_messages(text, bigint, bigint, int, text), taskchat.get_events(text, bigint, int, text),
 	taskchat.mark_read(text, bigint, text), taskchat.set_typing(text, boolean, text),
 	taskchat.set_presence(boolean, text), taskchat.get_presence(text[]),
-	taskchat.get_notifications(bigint, bigint, int),
+	taskchat.edit_message(uuid, text), taskchat.delete_message(uuid),
+	taskchat.get_rooms(), taskchat.list_rooms(bigint, bigint), taskchat.unread(bigint, text, bigint),
+	taskchat.set_muted(text, boolean, text),
+	taskchat.get_notifications(bigint, bigint, int), taskchat.mark_notification_read(uuid),
 	taskchat.message_json(taskchat.task_messages), taskchat.message_event(taskchat.task_messages),
 	taskchat.room_event(taskchat.task_events, taskchat.task_messages), taskchat.json_time(timestamptz),
 	taskchat.room_line(bigint, bigint, int), taskchat.room_epoch(bigint), taskchat.visible_presence(text),
@@ -30,6 +33,7 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.add_member(text, text, text), taskchat.remove_member(text, text, text),
 	taskchat.send_system_message(text, text, jsonb, text), taskchat.publish_task_update(text, jsonb, text),
 	taskchat.notify_user(text, text, jsonb, text), taskchat.create_ticket(text, interval),
+	taskchat.end_sessions(text), taskchat.new_epoch(), taskchat.undelivered(interval),
 	taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean), taskchat.unbind_tasks(regclass)
 	TO taskchat_backend;
 

@@ -9,6 +9,10 @@ CREATE FUNCTION taskchat.current_user_id() RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_current_user_id' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION taskchat.current_user_id() IS 'The identity, or NULL';
 
+CREATE FUNCTION taskchat.require_identity() RETURNS text
+	AS 'MODULE_PATHNAME', 'taskchat_require_identity' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION taskchat.require_identity() IS 'Internal: the identity, or the error that there is none';
+
 CREATE FUNCTION taskchat.create_ticket(user_id text, ttl interval DEFAULT '60 seconds') RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -7,6 +7,14 @@ COMMENT ON FUNCTION taskchat.message_before_insert() IS 'Internal: validates, nu
 CREATE TRIGGER zz_taskchat_message BEFORE INSERT ON taskchat.task_messages
 	FOR EACH ROW EXECUTE FUNCTION taskchat.message_before_insert();
 
+CREATE FUNCTION taskchat.check_text(message_type text, content text) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_check_text' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION taskchat.check_text(text, text) IS 'Internal: refuses content that such a message must not have';
+
+CREATE FUNCTION taskchat.lock_message(id uuid, sender_id text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'taskchat_lock_message' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.lock_message(uuid, text) IS 'Internal: locks that sender''s message';
+
 CREATE FUNCTION taskchat.message_json(message taskchat.task_messages) RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_message_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION taskchat.message_json(taskchat.task_messages) IS 'A message as on the wire';
@@ -44,17 +52,72 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.send_system_message(text, text, jsonb, text) IS 'Stores a message without a sender';
 
+/*
+ * Locks come in one order everywhere: members, then messages, then the room.
+ */
+CREATE FUNCTION taskchat.take_own_message(message_id uuid) RETURNS taskchat.task_messages
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me text := taskchat.require_identity();
+	message taskchat.task_messages;
+BEGIN
+	PERFORM taskchat.refuse_null('message_id', message_id IS NULL);
+	IF NOT taskchat.lock_message(message_id, me) THEN
+		PERFORM taskchat.refuse_room();
+	END IF;
+	SELECT m.* INTO message FROM taskchat.task_messages m WHERE m.id = message_id;
+	PERFORM taskchat.enter_room(message.room_id);
+	RETURN message;
+END
+$$;
+COMMENT ON FUNCTION taskchat.take_own_message(uuid) IS 'Internal: locks a message of the identity, and its room, to change it';
+
+CREATE FUNCTION taskchat.edit_message(message_id uuid, content text) RETURNS taskchat.task_messages
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	message taskchat.task_messages := taskchat.take_own_message(message_id);
+BEGIN
+	IF message.deleted_at IS NOT NULL THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the message was deleted', HINT = 'Send a new one.';
+	ELSIF message.created_at < clock_timestamp() - current_setting('taskchat.edit_window')::interval THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the message is too old to be edited',
+			HINT = format('Messages may be edited for %s; send a new one.', current_setting('taskchat.edit_window'));
+	END IF;
+	PERFORM taskchat.check_text(message.message_type, edit_message.content);
+	PERFORM taskchat.append_event(message.room_id, 'message_edited', message.sender_id, jsonb_build_object('id', message.id));
+	UPDATE taskchat.task_messages m SET content = edit_message.content, edited_at = clock_timestamp()
+		WHERE m.id = message.id RETURNING m.* INTO message;
+	RETURN message;
+END
+$$;
+COMMENT ON FUNCTION taskchat.edit_message(uuid, text) IS 'Changes the content of an own message, for as long as taskchat.edit_window allows';
+
+CREATE FUNCTION taskchat.delete_message(message_id uuid) RETURNS taskchat.task_messages
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	message taskchat.task_messages := taskchat.take_own_message(message_id);
+BEGIN
+	IF message.deleted_at IS NULL THEN
+		PERFORM taskchat.append_event(message.room_id, 'message_deleted', message.sender_id, jsonb_build_object('id', message.id));
+		UPDATE taskchat.task_messages m SET content = '', file_url = NULL, metadata = NULL, deleted_at = clock_timestamp()
+			WHERE m.id = message.id RETURNING m.* INTO message;
+	END IF;
+	RETURN message;
+END
+$$;
+COMMENT ON FUNCTION taskchat.delete_message(uuid) IS 'Empties an own message and keeps its row; once more changes nothing';
+
 CREATE FUNCTION taskchat.get_messages(task_id text, before_seq bigint DEFAULT NULL, after_seq bigint DEFAULT NULL,
 		max_rows int DEFAULT 50, applicant_id text DEFAULT NULL) RETURNS SETOF taskchat.task_messages
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	room bigint := taskchat.find_room(get_messages.task_id, get_messages.applicant_id, false);
-	wanted int := least(coalesce(max_rows, 50), 200);
+	wanted int := taskchat.page_size(max_rows, 50);
 BEGIN
-	IF wanted < 1 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'max_rows must be positive';
-	END IF;
 	IF after_seq IS NULL THEN
 		RETURN QUERY SELECT m.* FROM taskchat.task_messages m
 			WHERE m.room_id = room AND m.seq < coalesce(before_seq, 9223372036854775807)
@@ -100,11 +163,8 @@ AS $$
 DECLARE
 	room bigint := taskchat.find_room(get_events.task_id, get_events.applicant_id, false);
 BEGIN
-	IF coalesce(max_rows, 200) < 1 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'max_rows must be positive';
-	END IF;
 	RETURN QUERY SELECT l.seq, l.event::jsonb
-		FROM taskchat.room_line(room, coalesce(after_seq, 0), least(coalesce(max_rows, 200), 200)) l;
+		FROM taskchat.room_line(room, coalesce(after_seq, 0), taskchat.page_size(max_rows, 200)) l;
 END
 $$;
 COMMENT ON FUNCTION taskchat.get_events(text, bigint, int, text) IS 'The whole line of a room, oldest first';

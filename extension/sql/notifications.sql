@@ -42,13 +42,9 @@ CREATE FUNCTION taskchat.get_notifications(before_seq bigint DEFAULT NULL, after
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	me text := taskchat.current_user_id();
-	wanted int := least(coalesce(max_rows, 50), 200);
+	me text := taskchat.require_identity();
+	wanted int := taskchat.page_size(max_rows, 50);
 BEGIN
-	IF me IS NULL THEN
-		RAISE invalid_authorization_specification USING MESSAGE = 'no taskchat identity is set',
-			HINT = 'A back end calls taskchat.act_as(user_id) in the same transaction first.';
-	END IF;
 	IF after_seq IS NULL THEN
 		RETURN QUERY SELECT n.* FROM taskchat.notifications n
 			WHERE n.user_id = me AND n.seq < coalesce(before_seq, 9223372036854775807) ORDER BY n.seq DESC LIMIT wanted;
@@ -59,3 +55,23 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION taskchat.get_notifications(bigint, bigint, int) IS 'One page of the caller''s notifications';
+
+CREATE FUNCTION taskchat.mark_notification_read(id uuid) RETURNS taskchat.notifications
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me text := taskchat.require_identity();
+	notification taskchat.notifications;
+BEGIN
+	PERFORM taskchat.refuse_null('id', mark_notification_read.id IS NULL);
+	UPDATE taskchat.notifications n SET read_at = coalesce(n.read_at, clock_timestamp())
+		WHERE n.id = mark_notification_read.id AND n.user_id = me
+		RETURNING n.* INTO notification;
+	IF NOT FOUND THEN
+		RAISE insufficient_privilege USING MESSAGE = 'no such notification of yours',
+			HINT = 'get_notifications() lists the caller''s own.';
+	END IF;
+	RETURN notification;
+END
+$$;
+COMMENT ON FUNCTION taskchat.mark_notification_read(uuid) IS 'Marks one of the caller''s notifications read';

@@ -52,10 +52,7 @@ CREATE FUNCTION taskchat.get_presence(user_ids text[]) RETURNS SETOF taskchat.us
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF taskchat.current_user_id() IS NULL THEN
-		RAISE invalid_authorization_specification USING MESSAGE = 'no taskchat identity is set',
-			HINT = 'A back end calls taskchat.act_as(user_id) in the same transaction first.';
-	END IF;
+	PERFORM taskchat.require_identity();
 	RETURN QUERY SELECT u.user_id, p.is_online, p.last_seen, p.current_task_id
 		FROM (SELECT DISTINCT a.user_id COLLATE "C" FROM unnest(user_ids) AS a (user_id)) AS u (user_id),
 			LATERAL taskchat.presence_of(u.user_id, taskchat.current_user_id()) AS p
@@ -82,16 +79,10 @@ CREATE FUNCTION taskchat.set_presence(is_online boolean, current_task_id text DE
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	me text := taskchat.current_user_id();
+	me text := taskchat.require_identity();
 	answer taskchat.user_presence;
 BEGIN
-	IF me IS NULL THEN
-		RAISE invalid_authorization_specification USING MESSAGE = 'no taskchat identity is set',
-			HINT = 'A back end calls taskchat.act_as(user_id) in the same transaction first.';
-	END IF;
-	IF set_presence.is_online IS NULL THEN
-		RAISE not_null_violation USING MESSAGE = 'is_online must not be null';
-	END IF;
+	PERFORM taskchat.refuse_null('is_online', set_presence.is_online IS NULL);
 	IF set_presence.current_task_id IS NOT NULL THEN
 		PERFORM taskchat.find_room(set_presence.current_task_id, NULL, false);
 	END IF;
@@ -117,13 +108,24 @@ AS $$
 DECLARE
 	room bigint := taskchat.find_room(set_typing.task_id, set_typing.applicant_id, true);
 BEGIN
-	IF is_typing IS NULL THEN
-		RAISE not_null_violation USING MESSAGE = 'is_typing must not be null';
-	END IF;
+	PERFORM taskchat.refuse_null('is_typing', is_typing IS NULL);
 	IF (SELECT r.status FROM taskchat.task_rooms r WHERE r.room_id = room) = 'closed' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the room is closed', CONSTRAINT = 'room_closed';
+		PERFORM taskchat.refuse_closed();
 	END IF;
 	PERFORM taskchat.ring('t', room || CASE WHEN is_typing THEN ' 1 ' ELSE ' 0 ' END || taskchat.current_user_id());
 END
 $$;
 COMMENT ON FUNCTION taskchat.set_typing(text, boolean, text) IS 'Tells the room that the caller types or has stopped';
+
+CREATE FUNCTION taskchat.end_sessions(user_id text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM taskchat.check_id('user_id', end_sessions.user_id);
+	DELETE FROM taskchat.tickets t WHERE t.user_id = end_sessions.user_id;
+	INSERT INTO taskchat.sign_outs AS s (user_id) VALUES (end_sessions.user_id)
+		ON CONFLICT ON CONSTRAINT sign_outs_pkey DO UPDATE SET signed_out_at = excluded.signed_out_at, xid = excluded.xid;
+	PERFORM taskchat.ring('x', end_sessions.user_id);
+END
+$$;
+COMMENT ON FUNCTION taskchat.end_sessions(text) IS 'Closes every connection of a user, and spends the tickets that wait for one';

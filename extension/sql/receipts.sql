@@ -5,22 +5,19 @@ CREATE FUNCTION taskchat.mark_read(task_id text, up_to_seq bigint, applicant_id 
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	reader text := taskchat.current_user_id();
+	reader text := taskchat.require_identity();
 	room bigint := taskchat.find_room(mark_read.task_id, mark_read.applicant_id, false);
 	old_seq bigint;
 	new_seq bigint;
 	my_role text;
 BEGIN
-	IF up_to_seq IS NULL THEN
-		RAISE not_null_violation USING MESSAGE = 'up_to_seq must not be null';
-	END IF;
+	PERFORM taskchat.refuse_null('up_to_seq', up_to_seq IS NULL);
 	PERFORM taskchat.lock_member(room, reader);
 	SELECT m.last_read_seq, least(up_to_seq, r.last_seq), m.role INTO old_seq, new_seq, my_role
 	FROM taskchat.task_members m JOIN taskchat.task_rooms r USING (room_id)
 	WHERE m.room_id = room AND m.user_id = reader;
 	IF my_role IS NULL THEN
-		RAISE insufficient_privilege USING MESSAGE = 'no such room, or you may not do that in it',
-			HINT = 'Members mark messages read.';
+		PERFORM taskchat.refuse_room();
 	END IF;
 	IF new_seq <= old_seq THEN
 		RETURN old_seq;
@@ -36,3 +33,61 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION taskchat.mark_read(text, bigint, text) IS 'Moves the caller''s read cursor forward';
+
+CREATE FUNCTION taskchat.unread(room_id bigint, reader text, after_seq bigint) RETURNS bigint
+	LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT count(*) FROM taskchat.task_messages m
+	WHERE m.room_id = unread.room_id AND m.seq > after_seq AND m.sender_id IS DISTINCT FROM reader AND m.deleted_at IS NULL
+$$;
+COMMENT ON FUNCTION taskchat.unread(bigint, text, bigint) IS 'Internal: messages of others after a read cursor, with the rights of who asks';
+
+/* When the newest event of the line came about decides which room is latest. */
+CREATE FUNCTION taskchat.list_rooms(max_rows bigint, skip bigint)
+	RETURNS TABLE (task_id text, applicant_id text, role text, status text, last_seq bigint, unread bigint, muted boolean,
+		last_message taskchat.task_messages)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me text := taskchat.require_identity();
+BEGIN
+	RETURN QUERY
+	WITH own AS MATERIALIZED (
+		SELECT r.room_id, r.task_id, r.applicant_id, m.role, r.status, r.last_seq, m.last_read_seq, m.muted,
+			coalesce((SELECT t.created_at FROM taskchat.task_messages t WHERE t.room_id = r.room_id AND t.seq = r.last_seq),
+				(SELECT e.created_at FROM taskchat.task_events e WHERE e.room_id = r.room_id AND e.seq = r.last_seq),
+				r.created_at) AS latest
+		FROM taskchat.task_members m JOIN taskchat.task_rooms r USING (room_id)
+		WHERE m.user_id = me
+		ORDER BY latest DESC, r.room_id DESC LIMIT max_rows OFFSET skip
+	)
+	SELECT o.task_id, o.applicant_id, o.role, o.status, o.last_seq, taskchat.unread(o.room_id, me, o.last_read_seq), o.muted,
+		(SELECT t FROM taskchat.task_messages t WHERE t.room_id = o.room_id ORDER BY t.seq DESC LIMIT 1)
+	FROM own o ORDER BY o.latest DESC, o.room_id DESC;
+END
+$$;
+COMMENT ON FUNCTION taskchat.list_rooms(bigint, bigint) IS 'Internal: a page of get_rooms()';
+
+CREATE FUNCTION taskchat.get_rooms()
+	RETURNS TABLE (task_id text, applicant_id text, role text, status text, last_seq bigint, unread bigint, muted boolean,
+		last_message taskchat.task_messages)
+	LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM taskchat.list_rooms(NULL, NULL)
+$$;
+COMMENT ON FUNCTION taskchat.get_rooms() IS 'The caller''s rooms, latest first, with what is unread';
+
+CREATE FUNCTION taskchat.set_muted(task_id text, muted boolean, applicant_id text DEFAULT NULL) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	room bigint := taskchat.find_room(set_muted.task_id, set_muted.applicant_id, false);
+	me text := taskchat.require_identity();
+BEGIN
+	PERFORM taskchat.refuse_null('muted', set_muted.muted IS NULL);
+	PERFORM taskchat.lock_member(room, me);
+	UPDATE taskchat.task_members m SET muted = set_muted.muted
+		WHERE m.room_id = room AND m.user_id = me AND m.muted <> set_muted.muted;
+END
+$$;
+COMMENT ON FUNCTION taskchat.set_muted(text, boolean, text) IS 'Leaves a room out of undelivered() for the caller, or no longer';

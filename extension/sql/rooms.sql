@@ -35,35 +35,33 @@ COMMENT ON FUNCTION taskchat.drain_stage() IS 'Internal: deferred trigger of the
 CREATE CONSTRAINT TRIGGER drain_stage AFTER INSERT ON taskchat.stage
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION taskchat.drain_stage();
 
+CREATE FUNCTION taskchat.enter_room(room_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_enter_room' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.enter_room(bigint) IS 'Internal: takes a room''s lock to write in it as the identity';
+
+CREATE FUNCTION taskchat.refuse_room() RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_refuse_room' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.refuse_room() IS 'Internal: the one error for what is not there and what is not the caller''s';
+
+CREATE FUNCTION taskchat.refuse_closed() RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_refuse_closed' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.refuse_closed() IS 'Internal: the error of writing in a closed room';
+
+CREATE FUNCTION taskchat.refuse_null(what text, is_null boolean) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_refuse_null' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.refuse_null(text, boolean) IS 'Internal: refuses an argument that is null';
+
 CREATE FUNCTION taskchat.check_id(what text, value text) RETURNS void
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF value IS NULL THEN
-		RAISE not_null_violation USING MESSAGE = format('%s must not be null', what);
-	ELSIF value = '' THEN
-		RAISE invalid_parameter_value USING MESSAGE = format('%s must not be empty', what);
-	ELSIF octet_length(value) > 255 THEN
-		RAISE program_limit_exceeded USING MESSAGE = format('%s is too long', what), HINT = 'At most 255 bytes are allowed.';
-	END IF;
-END
-$$;
+	AS 'MODULE_PATHNAME', 'taskchat_check_id' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION taskchat.check_id(text, text) IS 'Internal: refuses ids that are null, empty or too long';
 
 CREATE FUNCTION taskchat.check_json(what text, value jsonb) RETURNS void
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF value IS NULL THEN
-		RAISE not_null_violation USING MESSAGE = format('%s must not be null', what);
-	ELSIF jsonb_typeof(value) <> 'object' THEN
-		RAISE invalid_parameter_value USING MESSAGE = format('%s must be an object', what);
-	ELSIF octet_length(value::text) > 8192 THEN
-		RAISE program_limit_exceeded USING MESSAGE = format('%s is too long', what), HINT = 'At most 8192 bytes are allowed.';
-	END IF;
-END
-$$;
+	AS 'MODULE_PATHNAME', 'taskchat_check_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION taskchat.check_json(text, jsonb) IS 'Internal: refuses JSON that is null, no object or too long';
+
+CREATE FUNCTION taskchat.page_size(max_rows int, usual int) RETURNS int
+	AS 'MODULE_PATHNAME', 'taskchat_page_size' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION taskchat.page_size(int, int) IS 'Internal: rows of a page, at most 200';
 
 CREATE FUNCTION taskchat.backend_room(task_id text, applicant_id text) RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
@@ -96,13 +94,21 @@ $$;
 COMMENT ON FUNCTION taskchat.erase_room(bigint) IS 'Internal: a room and all that is in it';
 
 CREATE FUNCTION taskchat.room_epoch(room_id bigint) RETURNS text
-	LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT substr(encode(sha256(convert_to(e.epoch || '/' || c.timeline_id || '/' || d.oid || '/' || room_id, 'UTF8')), 'hex'), 1, 16)
-	FROM taskchat.database_epoch e, pg_control_checkpoint() c, pg_database d
-	WHERE d.datname = current_database()
-$$;
+	AS 'MODULE_PATHNAME', 'taskchat_room_epoch' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION taskchat.room_epoch(bigint) IS 'Internal: changes when a client must drop what it holds of a room';
+
+CREATE FUNCTION taskchat.new_epoch() RETURNS text
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	begun text := gen_random_uuid();
+BEGIN
+	DELETE FROM taskchat.database_epoch;
+	INSERT INTO taskchat.database_epoch VALUES (begun);
+	RETURN begun;
+END
+$$;
+COMMENT ON FUNCTION taskchat.new_epoch() IS 'Makes every client drop what it holds: after a restore from a physical backup that keeps its timeline';
 
 CREATE FUNCTION taskchat.open_room(task_id text, creator_id text) RETURNS taskchat.task_rooms
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -125,7 +131,8 @@ BEGIN
 	SELECT m.user_id INTO creator FROM taskchat.task_members m
 	WHERE m.room_id = room.room_id AND m.role = 'creator';
 	IF creator IS DISTINCT FROM open_room.creator_id THEN
-		RAISE duplicate_object USING MESSAGE = 'the task has a room with another creator';
+		RAISE duplicate_object USING MESSAGE = 'the task has a room with another creator',
+			HINT = 'A task has one main room, and its creator stays.';
 	END IF;
 	RETURN room;
 END

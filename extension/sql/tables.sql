@@ -146,6 +146,17 @@ CREATE TABLE taskchat.tickets (
 CREATE INDEX tickets_expiry ON taskchat.tickets (expires_at);
 COMMENT ON TABLE taskchat.tickets IS 'Single-use log-in tickets, stored as SHA-256';
 
+/*
+ * A relay that listens hears of a sign-out by the doorbell.  One that did not
+ * listen for a while asks for the rows whose xid its last snapshot did not see.
+ */
+CREATE TABLE taskchat.sign_outs (
+	user_id text COLLATE "C" PRIMARY KEY,
+	signed_out_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()
+);
+COMMENT ON TABLE taskchat.sign_outs IS 'When all sessions of a user were ended last';
+
 CREATE UNLOGGED TABLE taskchat.stage (pulled_at timestamptz DEFAULT pg_catalog.now());
 COMMENT ON TABLE taskchat.stage IS 'Brings the deferred trigger about that drains staged events; always empty between transactions';
 
