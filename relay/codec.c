@@ -288,6 +288,22 @@ scan_value(Scan *scan)
 	}
 }
 
+/* Whether the bytes are whole characters of RFC 3629. */
+bool
+json_is_utf8(const char *text, size_t len)
+{
+	Scan		scan = {(const unsigned char *) text, (const unsigned char *) text + len, NULL, 0};
+
+	while (scan.at < scan.end)
+	{
+		if (*scan.at < 0x80)
+			scan.at++;
+		else if (!scan_utf8(&scan))
+			return false;
+	}
+	return true;
+}
+
 /* Parse one JSON object of len bytes; NULL with *error, a constant, otherwise.  Free with json_free(). */
 JsonValue *
 json_parse(const char *text, size_t len, const char **error)

@@ -22,6 +22,8 @@ typedef enum JsonType
 
 /* Parse one JSON object; NULL with *error (a constant text) otherwise. */
 extern JsonValue *json_parse(const char *text, size_t len, const char **error);
+/* Whether the bytes are whole characters of RFC 3629. */
+extern bool json_is_utf8(const char *text, size_t len);
 extern void json_free(JsonValue *value);
 extern JsonType json_field_type(const JsonValue *object, const char *name);
 /* Strings are borrowed from the object; NULL unless a string. */

@@ -47,6 +47,7 @@ typedef struct Connection
 	int64_t		pinged_at;		/* last ping */
 	bool		pong_due;		/* and not answered yet */
 	bool		waking;			/* in server->waking */
+	bool		deaf;			/* the client has closed: what it says after that counts no more */
 	struct Connection *prev;	/* in server->connections */
 	struct Connection *next;
 	struct Connection *wake_prev;	/* in server->waking */
@@ -150,7 +151,7 @@ connection_send_large(Connection *connection)
 static bool
 connection_flush(Connection *connection)
 {
-	while (connection->session->queue_count > 0)
+	while (connection->session->queue_count > 0 && !connection->deaf)
 	{
 		size_t		len;
 
@@ -381,14 +382,18 @@ connection_gone(Connection *connection)
 	connection->text = NULL;
 }
 
-/* Adds a piece of a message; false when it must be closed. */
+/*
+ * Adds a piece of a message; false when it must be closed.  remaining: bytes
+ * of its frame that are announced and not here yet, as what is too large is
+ * not waited for.
+ */
 static bool
-connection_collect(Connection *connection, const void *in, size_t len)
+connection_collect(Connection *connection, const void *in, size_t len, size_t remaining)
 {
 	size_t		limit = (size_t) connection->server->relay->config->max_frame_bytes;
 	char	   *text;
 
-	if (connection->text_len + len > limit || ++connection->fragments > limit)
+	if (connection->text_len + len + remaining > limit || ++connection->fragments > limit)
 	{
 		session_close(connection->session, CLOSE_TOO_LARGE, "frame too large");
 		return false;
@@ -409,14 +414,14 @@ connection_collect(Connection *connection, const void *in, size_t len)
 static int
 connection_receive(Connection *connection, struct lws *wsi, const void *in, size_t len)
 {
-	if (connection->close_code != 0)
+	if (connection->close_code != 0 || connection->deaf)
 		return 0;
 	if (lws_frame_is_binary(wsi))
 	{
 		session_close(connection->session, CLOSE_UNSUPPORTED, "text frames only");
 		return 0;
 	}
-	if (!connection_collect(connection, in, len))
+	if (!connection_collect(connection, in, len, lws_remaining_packet_payload(wsi)))
 		return 0;
 	if (lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0)
 	{
@@ -430,6 +435,37 @@ connection_receive(Connection *connection, struct lws *wsi, const void *in, size
 		free(text);
 	}
 	return 0;
+}
+
+/* Whether a client's close frame may be answered with its own code; otherwise *code is what it gets. */
+static bool
+close_frame_is_good(const unsigned char *payload, size_t len, int *code)
+{
+	*code = CLOSE_PROTOCOL;
+	if (len == 1 || (len >= 2 && (payload[0] << 8 | payload[1]) >= 5000))
+		return false;
+	*code = CLOSE_BAD_UTF8;
+	return len <= 2 || json_is_utf8((const char *) payload + 2, len - 2);
+}
+
+/*
+ * The client closes (RFC 6455 section 5.5.1).  What it asked before is
+ * answered as far as that can be done now; what it says later is not heard.
+ * The library answers with the same frame, but does not look at all of it.
+ */
+static int
+connection_peer_closes(Connection *connection, struct lws *wsi, const unsigned char *payload, size_t len)
+{
+	int			code;
+
+	connection_sleep(connection);
+	if (!connection_flush(connection))
+		return -1;
+	connection->deaf = true;
+	if (close_frame_is_good(payload, len, &code))
+		return 0;
+	lws_close_reason(wsi, (enum lws_close_status) code, NULL, 0);
+	return -1;
 }
 
 static int
@@ -475,6 +511,8 @@ server_ws_callback(Server *server, struct lws *wsi, enum lws_callback_reasons re
 		case LWS_CALLBACK_RECEIVE_PONG:
 			connection->pong_due = false;
 			return 0;
+		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+			return connection_peer_closes(connection, wsi, in, len);
 		case LWS_CALLBACK_SERVER_WRITEABLE:
 			return connection_writable(connection);
 		default:
@@ -511,6 +549,7 @@ server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, v
 		case LWS_CALLBACK_CLOSED:
 		case LWS_CALLBACK_RECEIVE:
 		case LWS_CALLBACK_RECEIVE_PONG:
+		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		case LWS_CALLBACK_SERVER_WRITEABLE:
 			return server_ws_callback(server, wsi, reason, user, in, len);
 		default:
