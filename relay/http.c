@@ -69,6 +69,11 @@ http_headers(struct lws *wsi, int status, const char *type, size_t len, const ch
 									   (const unsigned char *) "nosniff", 7, &p, end)
 		|| lws_add_http_header_by_name(wsi, (const unsigned char *) "cache-control:",
 									   (const unsigned char *) "no-cache", 8, &p, end)
+		|| (status == 426
+			&& (lws_add_http_header_by_name(wsi, (const unsigned char *) "upgrade:",
+											(const unsigned char *) "websocket", 9, &p, end)
+				|| lws_add_http_header_by_name(wsi, (const unsigned char *) "sec-websocket-version:",
+											   (const unsigned char *) "13", 2, &p, end)))
 		|| (allow && lws_add_http_header_by_name(wsi, (const unsigned char *) "allow:",
 												 (const unsigned char *) allow, (int) strlen(allow), &p, end)))
 		return 1;

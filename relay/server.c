@@ -21,6 +21,7 @@
 #include <libwebsockets.h>
 #include <utlist.h>
 
+#include "codec.h"
 #include "http.h"
 #include "log.h"
 #include "session.h"
@@ -308,6 +309,19 @@ server_url_has_token(struct lws *wsi)
 	return false;
 }
 
+/* Whether the request is HTTP/1.1 with one key of 16 bytes in base64 (RFC 6455 section 4.2.1). */
+static bool
+server_handshake_is_whole(struct lws *wsi)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char		version[16];
+	char		key[32];
+
+	return server_header(wsi, WSI_TOKEN_HTTP, version, sizeof(version)) && strcmp(version, "HTTP/1.1") == 0
+		&& server_header(wsi, WSI_TOKEN_KEY, key, sizeof(key))
+		&& strspn(key, base64) == 22 && strcmp(key + 22, "==") == 0;
+}
+
 /* Judges an upgrade: 0 to go on, otherwise as the library's callback returns. */
 static int
 server_confirm_upgrade(const Server *server, struct lws *wsi, const char *upgrade, bool admin)
@@ -321,7 +335,9 @@ server_confirm_upgrade(const Server *server, struct lws *wsi, const char *upgrad
 	if (admin || !server_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path)) || strcmp(path, "/ws") != 0)
 		return http_error(wsi, 404, "not_found", "no such route");
 	if (!server_header(wsi, WSI_TOKEN_VERSION, version, sizeof(version)) || strcmp(version, "13") != 0)
-		return http_error(wsi, 400, "bad_request", "Sec-WebSocket-Version must be 13");
+		return http_error(wsi, 426, "bad_request", "Sec-WebSocket-Version must be 13");
+	if (!server_handshake_is_whole(wsi))
+		return http_error(wsi, 400, "bad_request", "not a handshake of RFC 6455");
 	if (!server_header(wsi, WSI_TOKEN_PROTOCOL, protocols, sizeof(protocols))
 		|| (protocols[0] && !list_has(protocols, "taskchat.v1")))
 		return http_error(wsi, 400, "bad_request", "the sub-protocol is taskchat.v1");

@@ -106,11 +106,14 @@ export class Wire {
   async sayAll(parts, chop = 'whole') {
     if (chop === 'whole') return this.say(Buffer.concat(parts));
     for (const part of parts) {
-      if (chop === 'frames') await this.say(part);
-      else for (const byte of part) await this.say(Buffer.from([byte]));
-      await new Promise(setImmediate);
+      const pieces = chop === 'frames' ? [part] : Array.from(part, (byte) => Buffer.from([byte]));
+      for (const piece of pieces) {
+        // More would only meet a socket that is closed, and drown what it said.
+        if (this.ended || this.closeCode() !== null) return;
+        await this.say(piece);
+        await new Promise(setImmediate);
+      }
     }
-    return true;
   }
 
   parse() {
@@ -172,12 +175,17 @@ export class Wire {
     return found;
   }
 
-  // Whether the connection still answers; inMessage: only a ping may be said.
+  // Whether the connection still answers a frame (inMessage: none may be said)
+  // and a ping. One ping of several at once is enough to be answered.
   async alive(inMessage = false) {
-    await this.say(inMessage ? ping(ALIVE) : Buffer.concat([ping(ALIVE), text(echo(ALIVE))]));
     const ponged = () => this.frames.some((f) => f.opcode === PONG && f.payload.toString() === ALIVE);
     const replied = () => inMessage || this.replies().some((f) => f.ref === ALIVE);
-    return (await this.until(() => this.closeCode() !== null || (ponged() && replied()))) && this.closeCode() === null;
+    if (!inMessage) await this.say(text(echo(ALIVE)));
+    for (let i = 0; i < 40 && !this.ended && this.closeCode() === null; i++) {
+      if (!ponged()) await this.say(ping(ALIVE));
+      if (await this.until(() => this.closeCode() !== null || (ponged() && replied()), 250)) break;
+    }
+    return this.closeCode() === null && ponged() && replied();
   }
 
   // The server closes: its close frame is answered, and the end awaited.

@@ -37,7 +37,7 @@ chops.forEach((chop, i) => {
     [more('x'), first(), last(), more('x'), first(), last()], 'close(1002)', { chop });
   add(`5.18.${i + 1}`, `a text begins within a text, ${chop}`, [first(), text(piece(9))], 'close(1002)', { chop });
   add(`5.19.${i + 1}`, `five fragments with pings between, ${chop}`, fragments(5, true),
-    /^reply\(a\) (pong\(p\d\) ){1,4}open$/, { chop, lastPong: 'p3' });
+    chop === 'whole' ? /^reply\(a\) (pong\(p\d\) )*pong\(p3\) open$/ : /^reply\(a\) (pong\(p\d\) )+open$/, { chop });
 });
 add('5.20', 'a text that is not the last begins within a text', [first(), text(piece(9), { fin: false }), more('')], 'close(1002)');
 add('5.21', 'a binary message begins within a text', [first(), frame(BINARY, 'x')], 'close(1002)');
@@ -55,6 +55,6 @@ add('5.31', 'fragments of one byte more together', [text(whole.padEnd(40000), { 
 add('5.32', 'a hundred thousand empty fragments', [text('', { fin: false }),
   Buffer.concat(Array.from({ length: 100000 }, () => more('', { fin: false })))], 'close(1009)');
 add('5.33', 'an announced length that takes the message past its limit', [text(whole.padEnd(60000), { fin: false }),
-  more('', { announced: 60000 })], 'close(1009)');
+  more('   ', { announced: 60000 })], 'close(1009)');
 
 export default cases;
