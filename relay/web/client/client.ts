@@ -1,28 +1,51 @@
 /*
  * client.ts: TaskChatClient, the front door: one user's connection, the rooms
- * on it, and the commands that belong to no room.
+ * and the outbox on it, and the commands that belong to no room.
  *
- * The connection itself is socket.ts's, a room's state room.ts's. What is done
- * here is between the two: events go to their rooms, and after every log-in
- * all rooms are joined again with one command.
+ * The connection itself is socket.ts's, a room's state room.ts's, joining many
+ * rooms at once joins.ts's. What is done here is between them: events go to
+ * their rooms, a log-in or a loss is told to everybody, and what belongs to one
+ * user never comes before another.
  */
 
-import { CloseCode, TaskChatError, closeRule, roomKey } from './protocol.js';
+import { roomKey } from './protocol.js';
 import type {
-	AnyRoomEvent, Commands, JoinRequest, Notification, NotificationEvent, Presence, RoomListItem,
-	RoomRefusal, RoomSnapshot, ServerEvent, SessionEvent, StateEvent,
+	AnyRoomEvent, CommandName, Commands, Notification, Presence, RoomListItem, ServerEvent, SessionEvent, StateEvent,
 } from './protocol.js';
+import { Joins } from './joins.js';
+import { Notices } from './notices.js';
+import { Outbox } from './outbox.js';
+import type { LocksLike } from './outbox.js';
+import { watchPage } from './page.js';
+import { People } from './people.js';
+import type { UserProfile, UserResolver } from './people.js';
 import { Room } from './room.js';
 import type { RoomLink } from './room.js';
 import { TaskChatSocket } from './socket.js';
 import type { SocketOptions, SocketState, SocketStatus } from './socket.js';
 import { Store } from './store.js';
+import { Vault, ownStorage } from './vault.js';
+import type { StorageLike } from './vault.js';
 
-export type ClientOptions = SocketOptions;
+export interface ClientOptions extends SocketOptions {
+	/**
+	 * The user, if known before the log-in: then what an earlier page left
+	 * unsent shows at once, also without a network.
+	 */
+	userId?: string;
+	/** Gives names and pictures of users. */
+	resolveUser?: UserResolver;
+	/** Where the outbox, drafts and cursors are kept [localStorage, in memory where there is none]; null: in memory. */
+	storage?: StorageLike | null;
+	/** What lets one tab at a time send [navigator.locks]. */
+	locks?: LocksLike;
+}
 
 export interface ClientState {
 	status: SocketStatus;
-	/** Known after the first log-in. */
+	/** Over what the connection goes, while it is open: 'http' where sockets are blocked. */
+	transport: 'socket' | 'http' | null;
+	/** Known after the first log-in, or from the options. */
 	userId: string | null;
 	/** Why the last connection ended, or null. */
 	closeCode: number | null;
@@ -30,265 +53,268 @@ export interface ClientState {
 	retryAt: number | null;
 	/** True once a connection was open: a loss is then a reconnect. */
 	wasOpen: boolean;
+	/** Connected, and some joined room isn't up to date yet. */
+	catchingUp: boolean;
+	/** How many messages wait to be sent. */
+	queued: number;
 	/** The longest content that the server takes, in bytes. */
 	maxContentBytes: number;
 }
 
-/** What on() tells of: the events that are not (only) a room's. */
+/** What on() tells of. */
 export interface ClientEvents {
-	notification: NotificationEvent;
+	/** Each once and in order, those of the time without a connection too. */
+	notification: Notification;
 	room_activity: Extract<StateEvent, { type: 'room_activity' }>;
 	removed_from_room: Extract<StateEvent, { type: 'removed_from_room' }>;
-}
-
-type Handler = (event: ClientEvents[keyof ClientEvents]) => void;
-
-interface Join {
-	room: Room;
-	request: JoinRequest;
-}
-
-const encoder = new TextEncoder();
-
-function isRefusal(outcome: RoomSnapshot | RoomRefusal): outcome is RoomRefusal {
-	return 'error' in outcome;
+	/** Every event of every room, as it came. */
+	event: AnyRoomEvent;
 }
 
 export class TaskChatClient extends Store<ClientState> {
-	private readonly socket: TaskChatSocket;
-	private readonly rooms = new Map<string, Room>();
-	private readonly handlers = new Map<string, Set<Handler>>();
-	private readonly joins = new Set<Room>();
-	private joinsAsked = false;
-	private userId: string | null = null;
-	private wasOpen = false;
-	private maxContentBytes = 16_384;
-	private currentTask: string | null = null;
-	private readonly link: RoomLink;
+	readonly #socket: TaskChatSocket;
+	readonly #rooms = new Map<string, Room>();
+	readonly #handlers = new Map<keyof ClientEvents, Set<(event: never) => void>>();
+	readonly #vault: Vault;
+	readonly #outbox: Outbox;
+	readonly #people: People;
+	readonly #joins: Joins;
+	readonly #notices: Notices;
+	readonly #link: RoomLink;
+	#stopWatching: (() => void) | null = null;
+	#asleep = false;
+	#userId: string | null = null;
+	#wasOpen = false;
+	#maxContentBytes = 16_384;
+	#currentTask: string | null = null;
 
 	constructor(options: ClientOptions) {
 		super();
-		this.socket = new TaskChatSocket(options, {
-			onState: (state) => this.onState(state),
-			onEvent: (event) => this.onEvent(event),
+		const socket = this.#socket = new TaskChatSocket(options, {
+			onState: (state) => this.#onState(state),
+			onEvent: (event) => this.#onEvent(event),
 		});
-		this.link = {
-			request: (type, fields) => this.socket.request(type, fields),
-			tell: (type, fields) => this.socket.tell(type, fields),
-			isOpen: () => this.socket.isOpen(),
-			userId: () => this.userId,
-			requestJoin: (room) => this.requestJoin(room),
-			leave: (room) => this.leaveRoom(room),
+		const vault = this.#vault = new Vault(options.storage === undefined ? ownStorage() : options.storage);
+		const outbox = this.#outbox = new Outbox(vault, options.locks ?? globalThis.navigator?.locks, {
+			ready: (address) => socket.isOpen() && this.#owners(address).every((room) => room.mayPost()),
+			post: async ({ address, draft, clientMsgId }) =>
+				(await socket.request('send_message', { ...address, ...draft, client_msg_id: clientMsgId })).message,
+			tail: (address) => Math.min(...this.#owners(address).map((room) => room.tail())),
+			changed: (address) => {
+				for (const room of this.#owners(address))
+					room.refresh();
+				this.changed();
+			},
+		});
+		this.#people = new People(options.resolveUser, () => this.changed());
+		this.#joins = new Joins(socket, () => [...this.#rooms.values()]);
+		this.#notices = new Notices(socket, vault, (notification) => this.#emit('notification', notification));
+		this.#link = {
+			vault, outbox,
+			request: (type, fields) => socket.request(type, fields),
+			tell: (type, fields) => socket.tell(type, fields),
+			isOpen: () => socket.isOpen(),
+			userId: () => this.#userId,
+			requestJoin: (room) => this.#joins.ask(room),
+			leave: (room) => this.#joins.leave(room),
+			changed: () => this.changed(),
 		};
+		if (options.userId !== undefined)
+			this.#setUser(options.userId);
 	}
 
 	/** Connects, and keeps the connection until close(). */
 	connect(): void {
-		this.socket.connect();
-		globalThis.addEventListener?.('online', this.onOnline);
+		this.#asleep = false;
+		this.#stopWatching ??= watchPage({
+			wake: () => {
+				if (this.#asleep)
+					this.connect();
+				else
+					this.#socket.wake();
+			},
+			sleep: () => {
+				this.#asleep = !/^(idle|closed)$/.test(this.#socket.getState().status);
+				if (this.#asleep)
+					this.#socket.close();
+			},
+			stored: (key, value) => {
+				const { prefix } = this.#vault;
+				if (prefix && key.startsWith(prefix))
+					this.#outbox.heard(key.slice(prefix.length), value);
+			},
+		});
+		this.#socket.connect();
 	}
 
-	/** Closes the connection. Rooms keep their state; connect() resumes them. */
+	/** Closes the connection. Rooms keep their state, the outbox its messages; connect() resumes them. */
 	close(): void {
-		globalThis.removeEventListener?.('online', this.onOnline);
-		this.socket.close();
+		this.#stopWatching?.();
+		this.#stopWatching = null;
+		this.#socket.close();
+	}
+
+	/**
+	 * Closes the connection and removes what this user had in this browser:
+	 * unsent messages, drafts, cursors, and what the rooms show.
+	 */
+	signOut(): void {
+		this.close();
+		this.#forget();
+		this.#vault.clear();
+		this.#userId = null;
+		this.#wasOpen = false;
+		this.changed();
 	}
 
 	/** The room of this address: always the same object. Join it to see anything. */
 	room(taskId: string, applicantId: string | null = null): Room {
 		const address = { task_id: taskId, applicant_id: applicantId };
 		const key = roomKey(address);
-		const known = this.rooms.get(key);
-		if (known)
-			return known;
-		const room = new Room(this.link, address);
-		this.rooms.set(key, room);
+		let room = this.#rooms.get(key);
+		if (!room) {
+			room = new Room(this.#link, address);
+			this.#rooms.set(key, room);
+		}
 		return room;
 	}
 
 	/** Calls `handler` for events of this type; gives the function that ends it. */
 	on<Type extends keyof ClientEvents>(type: Type, handler: (event: ClientEvents[Type]) => void): () => void {
-		const handlers = this.handlers.get(type) ?? new Set<Handler>();
-		this.handlers.set(type, handlers);
-		handlers.add(handler as Handler);
+		const handlers = this.#handlers.get(type) ?? new Set();
+		this.#handlers.set(type, handlers);
+		handlers.add(handler);
+		if (type === 'notification')
+			this.#notices.listen();
 		return () => {
-			handlers.delete(handler as Handler);
+			handlers.delete(handler);
 		};
 	}
 
 	/** Says which task the user looks at (null: none); told again after every log-in. */
 	setCurrentTask(taskId: string | null): void {
-		if (this.currentTask === taskId)
+		if (this.#currentTask === taskId)
 			return;
-		this.currentTask = taskId;
-		this.tellCurrentTask();
+		this.#currentTask = taskId;
+		this.#tellCurrentTask();
 	}
 
 	/** The user's rooms, latest first. */
 	getRooms(page: { limit?: number; offset?: number } = {}): Promise<{ rooms: RoomListItem[]; has_more: boolean }> {
-		return this.socket.request('get_rooms', page);
+		return this.request('get_rooms', page);
 	}
 
 	/** The presence of people who share a room with the user (at most 100 at once). */
 	async getPresence(userIds: string[]): Promise<Presence[]> {
-		return (await this.socket.request('user_presence', { user_ids: userIds })).presence;
+		return (await this.request('user_presence', { user_ids: userIds })).presence;
 	}
 
-	/** The user's notifications; after a loss ask for those after the last seq seen. */
+	/** A page of the user's notifications, newest first without `after_seq`. */
 	getNotifications(
 		page: Commands['get_notifications']['fields'] = {},
 	): Promise<{ notifications: Notification[]; has_more: boolean }> {
-		return this.socket.request('get_notifications', page);
+		return this.request('get_notifications', page);
 	}
 
 	async markNotificationRead(id: string): Promise<Notification> {
-		return (await this.socket.request('mark_notification_read', { id })).notification;
+		return (await this.request('mark_notification_read', { id })).notification;
+	}
+
+	/** Any command of the protocol; rejects with a TaskChatError. */
+	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
+		return this.#socket.request(type, fields);
+	}
+
+	/** A user's name and picture, by the resolveUser of the options; asked once a user. */
+	resolveUser(userId: string): Promise<UserProfile> {
+		return this.#people.get(userId).answer;
+	}
+
+	/** The same as known now: the id for a name until it is; listeners of this client are told when it is. */
+	profile(userId: string): UserProfile {
+		return this.#people.get(userId).profile;
+	}
+
+	/* ---- the user ---- */
+
+	#setUser(userId: string): void {
+		if (userId === this.#userId)
+			return;
+		if (this.#userId !== null)
+			this.#forget();
+		this.#userId = userId;
+		this.#vault.open(userId);
+		this.#outbox.opened();
+	}
+
+	#forget(): void {
+		this.#outbox.clear();
+		this.#notices.forget();
+		this.#people.clear();
+		for (const room of this.#rooms.values())
+			room.forget();
 	}
 
 	/* ---- the connection ---- */
 
-	/* The network is back: no need to wait longer, unless the relay asked for it. */
-	private readonly onOnline = (): void => {
-		const { status, closeCode } = this.socket.getState();
-		if (status === 'waiting' && closeCode !== CloseCode.goingAway && closeRule(closeCode ?? 0) === 'backoff')
-			this.socket.connect();
-	};
-
-	private onState(state: SocketState): void {
-		if (state.welcome) {
-			this.userId = state.welcome.user_id;
-			this.maxContentBytes = state.welcome.limits?.max_content_bytes ?? this.maxContentBytes;
-			this.wasOpen = true;
-			for (const room of this.rooms.values())
+	#onState({ welcome, status }: SocketState): void {
+		if (welcome) {
+			this.#setUser(welcome.user_id);
+			this.#maxContentBytes = welcome.limits?.max_content_bytes ?? this.#maxContentBytes;
+			this.#wasOpen = true;
+			for (const room of this.#rooms.values())
 				room.connected();
-			if (this.currentTask !== null)
-				this.tellCurrentTask();
-		} else if (state.status !== 'connecting') {
-			for (const room of this.rooms.values())
+			this.#outbox.connected();
+			this.#notices.connected();
+			if (this.#currentTask !== null)
+				this.#tellCurrentTask();
+		} else if (status !== 'connecting') {
+			for (const room of this.#rooms.values())
 				room.disconnected();
+			this.#outbox.disconnected();
 		}
 		this.changed();
 	}
 
-	private onEvent(event: Exclude<ServerEvent, SessionEvent>): void {
-		if (event.type !== 'notification')
-			this.toRooms(event);
-		if (event.type === 'notification' || event.type === 'room_activity' || event.type === 'removed_from_room')
-			for (const handler of this.handlers.get(event.type) ?? [])
-				handler(event);
-	}
-
-	private toRooms(event: AnyRoomEvent): void {
-		for (const room of this.rooms.values())
+	#onEvent(event: Exclude<ServerEvent, SessionEvent>): void {
+		if (event.type === 'notification') {
+			this.#notices.came(event);
+			return;
+		}
+		for (const room of this.#rooms.values())
 			if (room.matches(event))
 				room.event(event);
+		this.#emit('event', event);
+		if (event.type === 'room_activity')
+			this.#emit(event.type, event);
+		if (event.type === 'removed_from_room')
+			this.#emit(event.type, event);
 	}
 
-	private tellCurrentTask(): void {
-		if (!this.socket.isOpen())
-			return;
-		this.socket.request('user_presence', { current_task_id: this.currentTask }).catch(() => {
-			/* Told again with the next log-in; presence is no promise. */
-		});
+	#emit<Type extends keyof ClientEvents>(type: Type, event: ClientEvents[Type]): void {
+		/* on() has put only handlers of this type here. */
+		for (const handler of [...this.#handlers.get(type) ?? []])
+			(handler as (event: ClientEvents[Type]) => void)(event);
 	}
 
-	/* ---- joining ---- */
-
-	private requestJoin(room: Room): void {
-		this.joins.add(room);
-		if (this.joinsAsked)
-			return;
-		this.joinsAsked = true;
-		queueMicrotask(() => {
-			this.joinsAsked = false;
-			const rooms = [...this.joins];
-			this.joins.clear();
-			this.sendJoins(rooms);
-		});
+	#owners(address: { task_id: string; applicant_id?: string | null }): Room[] {
+		return [...this.#rooms.values()].filter((room) => room.owns(address));
 	}
 
-	/* One command for all; more only where a frame can't hold them. */
-	private sendJoins(rooms: Room[]): void {
-		const room = this.socket.maxFrameBytes() - 256;
-		let batch: Join[] = [];
-		let bytes = 0;
-		for (const one of rooms) {
-			const request = one.joinRequest();
-			const size = encoder.encode(JSON.stringify(request)).length + 1;
-			if (batch.length > 0 && bytes + size > room) {
-				void this.joinMany(batch);
-				batch = [];
-				bytes = 0;
-			}
-			batch.push({ room: one, request });
-			bytes += size;
-		}
-		const [first] = batch;
-		if (first && batch.length === 1)
-			void this.joinOne(first);
-		else if (first)
-			void this.joinMany(batch);
-	}
-
-	private async joinOne({ room, request }: Join): Promise<void> {
-		try {
-			this.outcome({ room, request }, await this.socket.request('join_task_room', request));
-		} catch (error) {
-			this.failed([{ room, request }], error);
-		}
-	}
-
-	private async joinMany(batch: Join[]): Promise<void> {
-		try {
-			const { rooms } = await this.socket.request('join_task_rooms', { rooms: batch.map((join) => join.request) });
-			const someJoined = rooms.some((outcome) => !isRefusal(outcome));
-			batch.forEach((join, index) => {
-				const outcome = rooms[index];
-				if (!outcome)
-					join.room.refused(new TaskChatError('unavailable', 'no outcome for this room'));
-				else if (isRefusal(outcome) && outcome.error.code === 'limit_exceeded' && someJoined)
-					/* It didn't fit into the reply: ask again. */
-					this.requestJoin(join.room);
-				else
-					this.outcome(join, outcome);
+	#tellCurrentTask(): void {
+		if (this.#socket.isOpen())
+			this.request('user_presence', { current_task_id: this.#currentTask }).catch(() => {
+				/* Told again with the next log-in; presence is no promise. */
 			});
-		} catch (error) {
-			this.failed(batch, error);
-		}
-	}
-
-	private outcome({ room, request }: Join, outcome: RoomSnapshot | RoomRefusal): void {
-		if (isRefusal(outcome))
-			room.refused(new TaskChatError(outcome.error.code, outcome.error.message));
-		else if (room.wanted())
-			void room.joined(outcome, request);
-		else
-			this.leaveRoom(room);
-	}
-
-	/* With the connection gone, the next log-in joins again. */
-	private failed(batch: Join[], error: unknown): void {
-		if (error instanceof TaskChatError && error.code === 'disconnected')
-			return;
-		for (const { room } of batch)
-			room.refused(error);
-	}
-
-	private leaveRoom(room: Room): void {
-		this.joins.delete(room);
-		const address = room.getAddress();
-		const shared = [...this.rooms.values()].some(
-			(other) => other !== room && other.wanted() && roomKey(other.getAddress()) === roomKey(address),
-		);
-		if (!shared)
-			this.socket.request('leave_task_room', address).catch(() => {});
 	}
 
 	protected override build(): ClientState {
-		const { status, closeCode, retryAt } = this.socket.getState();
+		const { status, transport, closeCode, retryAt } = this.#socket.getState();
 		return {
-			status, closeCode, retryAt,
-			userId: this.userId, wasOpen: this.wasOpen, maxContentBytes: this.maxContentBytes,
+			status, transport, closeCode, retryAt,
+			userId: this.#userId, wasOpen: this.#wasOpen, maxContentBytes: this.#maxContentBytes,
+			catchingUp: status === 'open' && [...this.#rooms.values()].some((room) => !room.mayPost()),
+			queued: this.#outbox.queued(),
 		};
 	}
 }

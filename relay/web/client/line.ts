@@ -34,9 +34,9 @@ export class Line {
 	tail = 0;
 	/** The oldest seq that is loaded; tail + 1 while nothing is. */
 	head = 1;
-	private entries: LineEntry[] = [];
+	#entries: LineEntry[] = [];
 	/* message id → seq of its entry */
-	private readonly byId = new Map<string, number>();
+	readonly #byId = new Map<string, number>();
 
 	/** Drops everything; the next event to apply is after + 1. */
 	restart(epoch: string, firstSeq: number, after: number): void {
@@ -44,8 +44,8 @@ export class Line {
 		this.firstSeq = firstSeq;
 		this.tail = after;
 		this.head = after + 1;
-		this.entries = [];
-		this.byId.clear();
+		this.#entries = [];
+		this.#byId.clear();
 	}
 
 	/** True when older events exist that are not loaded. */
@@ -55,7 +55,7 @@ export class Line {
 
 	/** The entries in order of seq: a copy that will not change. */
 	list(): LineEntry[] {
-		return this.entries.slice();
+		return this.#entries.slice();
 	}
 
 	/** Applies an event if it is the next one. */
@@ -65,9 +65,9 @@ export class Line {
 		if (event.seq !== this.tail + 1)
 			return 'gap';
 		this.tail = event.seq;
-		const entry = this.take(event);
+		const entry = this.#take(event);
 		if (entry)
-			this.entries.push(entry);
+			this.#entries.push(entry);
 		return 'applied';
 	}
 
@@ -80,30 +80,30 @@ export class Line {
 		for (const event of events) {
 			if (event.seq >= this.head)
 				continue;
-			const entry = this.take(event);
+			const entry = this.#take(event);
 			if (entry)
 				page.push(entry);
 		}
-		this.entries = [...page, ...this.entries];
+		this.#entries = [...page, ...this.#entries];
 		this.head = Math.min(this.head, Math.max(from + 1, this.firstSeq));
 	}
 
 	/** Puts a newer state of a message in the place of the held one. */
 	update(message: Message): void {
-		const seq = this.byId.get(message.id);
+		const seq = this.#byId.get(message.id);
 		if (seq === undefined)
 			return;
-		const index = this.indexOf(seq);
-		const held = this.entries[index];
+		const index = this.#indexOf(seq);
+		const held = this.#entries[index];
 		if (held?.kind === 'message')
-			this.entries[index] = { ...held, message: newer(held.message, message) };
+			this.#entries[index] = { ...held, message: newer(held.message, message) };
 	}
 
 	/* The entry that an event makes, if it makes one. */
-	private take(event: DurableEvent): LineEntry | null {
+	#take(event: DurableEvent): LineEntry | null {
 		switch (event.type) {
 			case 'message_received':
-				this.byId.set(event.message.id, event.seq);
+				this.#byId.set(event.message.id, event.seq);
 				return { kind: 'message', seq: event.seq, message: event.message };
 			case 'message_edited':
 			case 'message_deleted':
@@ -116,12 +116,12 @@ export class Line {
 	}
 
 	/* Where the entry with this seq stands, or -1: entries are in order of seq. */
-	private indexOf(seq: number): number {
+	#indexOf(seq: number): number {
 		let low = 0;
-		let high = this.entries.length - 1;
+		let high = this.#entries.length - 1;
 		while (low <= high) {
 			const middle = (low + high) >> 1;
-			const at = this.entries[middle]?.seq ?? 0;
+			const at = this.#entries[middle]?.seq ?? 0;
 			if (at === seq)
 				return middle;
 			if (at < seq)

@@ -1,23 +1,29 @@
 /*
- * outbox.ts: the messages of one room that the user sent and that are not in
- * the line yet. They go out one by one in the order of sending, each under a
- * client_msg_id, so that sending one again after a broken connection can't
- * store it twice.
+ * outbox.ts: the messages that the user sent and that are in no line yet, of
+ * all rooms. Those of one room go out one by one in the order of sending, each
+ * under a client_msg_id, so that sending one again after a broken connection
+ * can't store it twice.
  *
- * How a message travels and when the connection is ready is told by the owner
- * (room.ts); what cannot succeed stays as 'failed' until it is retried or
- * discarded.
+ * They are kept in the vault, which all tabs of the browser share. Whoever
+ * sends holds a Web Lock and reads the vault first: so no message goes out of
+ * two tabs, and those of a closed tab are sent by another. How a message
+ * travels and when is told by the owner (client.ts); what cannot succeed stays
+ * as 'failed' until it is retried or discarded.
  */
 
-import { TaskChatError, isTransient } from './protocol.js';
-import type { ErrorCode, Message, MessageDraft } from './protocol.js';
+import { TaskChatError, isTransient, roomKey } from './protocol.js';
+import type { ErrorCode, Message, MessageDraft, MessageStatus, RoomAddress } from './protocol.js';
 import { jitter } from './pace.js';
+import type { Timer } from './pace.js';
+import type { Vault } from './vault.js';
 
 /** sending: waits or is under way; sent: committed, its event not here yet; failed: see error. */
-export type PendingStatus = 'sending' | 'sent' | 'failed';
+export type PendingStatus = Extract<MessageStatus, 'sending' | 'sent' | 'failed'>;
 
+/** A message of the user that the room's line doesn't have yet. */
 export interface PendingMessage {
 	clientMsgId: string;
+	address: RoomAddress;
 	draft: MessageDraft;
 	/** When the user sent it, by this machine's clock (RFC 3339). */
 	createdAt: string;
@@ -31,173 +37,376 @@ export interface SentMessage {
 	committed: Promise<Message>;
 }
 
-export interface Carrier {
-	/** True when messages may go out now. */
-	ready(): boolean;
-	post(draft: MessageDraft, clientMsgId: string): Promise<Message>;
-	/** The seq up to which the line is applied; Infinity where nobody watches the line. */
-	tail(): number;
-	changed(): void;
+/** As much of navigator.locks as is used. */
+export interface LocksLike {
+	request(name: string, callback: () => Promise<void>): Promise<unknown>;
 }
 
-interface Item {
+export interface Carrier {
+	/** True when messages of this room may go out now. */
+	ready(address: RoomAddress): boolean;
+	post(pending: PendingMessage): Promise<Message>;
+	/** The seq up to which the room's line is applied; Infinity where nobody watches the line. */
+	tail(address: RoomAddress): number;
+	changed(address: RoomAddress): void;
+}
+
+/* What stands in the vault: `at` gives the order, `message` says that it is committed. */
+interface Stored {
+	at: number;
 	shown: PendingMessage;
-	/* Given at commit. */
-	seq: number | null;
+	message?: Message;
+}
+
+interface Item extends Stored {
+	attempt: number;
+	/* It stands in the vault, so that its absence there would tell something. */
+	saved: boolean;
+	committed: Promise<Message>;
 	resolve(message: Message): void;
 	reject(error: TaskChatError): void;
 }
 
+const LIMIT = 200;
+const RETRY_BASE_MS = 1_000;
+const RETRY_CAP_MS = 20_000;
+const NEWS_WITHIN_MS = 2_000;
+const KIND = 'out:';
+
+function nothing(): void {}
+
 /** A random id; crypto.randomUUID exists in secure contexts only. */
-export function newClientMsgId(): string {
-	const bytes = crypto.getRandomValues(new Uint8Array(16));
-	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+function newClientMsgId(): string {
+	return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function toItem(stored: Stored): Item {
+	let settle!: Pick<Item, 'resolve' | 'reject'>;
+	const committed = new Promise<Message>((resolve, reject) => {
+		settle = { resolve, reject };
+	});
+	/* Whoever doesn't look at the promise sees the state of the message. */
+	committed.catch(nothing);
+	return { ...stored, ...settle, committed, attempt: 0, saved: false };
+}
+
+/* What an older version, or somebody else, wrote is as good as nothing. */
+function parse(text: string): Stored | null {
+	try {
+		const stored = JSON.parse(text) as Stored;
+		return stored.shown.draft && stored.shown.address.task_id ? stored : null;
+	} catch {
+		return null;
+	}
 }
 
 export class Outbox {
-	private readonly carrier: Carrier;
-	private items: Item[] = [];
-	private busy = false;
-	private attempt = 0;
-	private timer: ReturnType<typeof setTimeout> | null = null;
+	readonly #vault: Vault;
+	readonly #locks: LocksLike | undefined;
+	readonly #carrier: Carrier;
+	#items: Item[] = [];
+	#open = false;
+	/* Keys of the rooms that have a message under way, or wait after a failure. */
+	readonly #busy = new Map<string, Timer>();
+	/* The server said how long to wait: this is for all rooms. */
+	#pause: Timer;
+	/* Gives the lock back; set while this tab may send. */
+	#release: (() => void) | null = null;
+	#asked = false;
 
-	constructor(carrier: Carrier) {
-		this.carrier = carrier;
+	constructor(vault: Vault, locks: LocksLike | undefined, carrier: Carrier) {
+		this.#vault = vault;
+		this.#locks = locks;
+		this.#carrier = carrier;
 	}
 
-	/** What is pending, in the order of sending. */
-	list(): PendingMessage[] {
-		return this.items.map((item) => item.shown);
+	/** What is pending in the rooms that `belongs` takes, in the order of sending. */
+	list(belongs: (address: RoomAddress) => boolean): PendingMessage[] {
+		return this.#items.map((item) => item.shown).filter((shown) => belongs(shown.address));
 	}
 
-	/** Takes a message to send. */
-	add(draft: MessageDraft): SentMessage {
-		let resolve!: (message: Message) => void;
-		let reject!: (error: TaskChatError) => void;
-		const committed = new Promise<Message>((yes, no) => {
-			resolve = yes;
-			reject = no;
-		});
-		/* Whoever doesn't look at the promise sees the state of the message. */
-		committed.catch(() => {});
+	/** How many wait to be sent. */
+	queued(): number {
+		return this.#items.filter((item) => item.shown.status === 'sending').length;
+	}
+
+	/** Takes a message to send; where too many wait already it has failed at once. */
+	add(address: RoomAddress, draft: MessageDraft): SentMessage {
 		const clientMsgId = newClientMsgId();
-		const shown: PendingMessage = {
-			clientMsgId, draft, createdAt: new Date().toISOString(), status: 'sending', error: null,
-		};
-		this.items.push({ shown, seq: null, resolve, reject });
-		this.carrier.changed();
+		const item = toItem({
+			at: this.#next(),
+			shown: { clientMsgId, address, draft, createdAt: new Date().toISOString(), status: 'sending', error: null },
+		});
+		this.#items.push(item);
+		if (this.#items.length > LIMIT)
+			this.#fail(item, new TaskChatError('limit_exceeded', 'too many messages wait to be sent'));
+		else
+			this.#change(item, {});
 		this.pump();
-		return { clientMsgId, committed };
+		return { clientMsgId, committed: item.committed };
 	}
 
 	/** Sends a failed message again, after those that wait already, under the same id. */
 	retry(clientMsgId: string): void {
-		const item = this.find(clientMsgId);
-		if (!item || item.shown.status !== 'failed')
+		const item = this.#failed(clientMsgId);
+		if (!item)
 			return;
-		this.items = [...this.items.filter((other) => other !== item), item];
-		this.show(item, { status: 'sending', error: null });
+		item.at = this.#next();
+		this.#change(item, { status: 'sending', error: null });
+		this.#sort();
 		this.pump();
 	}
 
 	/** Drops a failed message. */
 	discard(clientMsgId: string): void {
-		const item = this.find(clientMsgId);
-		if (!item || item.shown.status !== 'failed')
+		const item = this.#failed(clientMsgId);
+		if (!item)
 			return;
-		item.reject(new TaskChatError('cancelled', 'discarded'));
-		this.remove(item);
+		this.#vault.set(KIND + clientMsgId, null);
+		this.#drop(item);
 	}
 
 	/** The line has this message now: it is pending no more. */
 	arrived(message: Message): void {
-		const item = message.client_msg_id === null ? undefined : this.find(message.client_msg_id);
-		if (!item)
-			return;
-		item.resolve(message);
-		this.remove(item);
-	}
-
-	/** The line has everything up to its tail: what was committed there is shown by it. */
-	settled(): void {
-		const tail = this.carrier.tail();
-		for (const item of this.items.filter((one) => one.seq !== null && one.seq <= tail))
-			this.remove(item);
-	}
-
-	/** Sends the next message, if it may. */
-	pump(): void {
-		if (this.busy || this.timer !== null || !this.carrier.ready())
-			return;
-		const item = this.items.find((one) => one.shown.status === 'sending');
+		const item = this.#find(message.client_msg_id);
 		if (item)
-			void this.post(item);
+			this.#finish(item, message);
 	}
 
-	/** A new connection: what waited because of the old one need not wait longer. */
-	wake(): void {
-		if (this.timer !== null)
-			clearTimeout(this.timer);
-		this.timer = null;
-		this.attempt = 0;
+	/** The lines have gone on, or are watched no more: what they show is pending no more. */
+	settled(): void {
+		for (const item of this.#items)
+			this.#settle(item);
+	}
+
+	/* ---- with the vault ---- */
+
+	/** The user is known: keeps what was sent before, takes what was left by an earlier page. */
+	opened(): void {
+		for (const item of this.#items)
+			this.#change(item, {});
+		this.#load();
+	}
+
+	/** Another tab wrote or (null) removed `name`. */
+	heard(name: string, value: string | null): void {
+		if (!name.startsWith(KIND))
+			return;
+		const stored = value === null ? null : parse(value);
+		const item = this.#find(name.slice(KIND.length));
+		if (stored)
+			this.#merge(stored);
+		else if (item && !item.message)
+			this.#drop(item);
 		this.pump();
 	}
 
-	private async post(item: Item): Promise<void> {
-		this.busy = true;
-		try {
-			const message = await this.carrier.post(item.shown.draft, item.shown.clientMsgId);
-			this.attempt = 0;
-			this.committed(item, message);
-		} catch (error) {
-			this.refused(item, error);
-		} finally {
-			this.busy = false;
+	/** Forgets all; what is in the vault stays there. */
+	clear(): void {
+		this.disconnected();
+		for (const item of this.#items)
+			this.#drop(item);
+	}
+
+	#load(): void {
+		for (const [name, text] of this.#vault.list(KIND)) {
+			const stored = parse(text);
+			if (stored && !stored.message)
+				this.#merge(stored);
+			else
+				this.#vault.set(name, null);
 		}
+		for (const item of this.#items)
+			if (item.saved && !item.message && this.#vault.get(KIND + item.shown.clientMsgId) === null) {
+				/* Another tab has sent or dropped it, the news of which may be late; without news it is sent. */
+				item.saved = false;
+				this.#wait(roomKey(item.shown.address), NEWS_WITHIN_MS);
+			}
+	}
+
+	#merge({ at, shown, message }: Stored): void {
+		let item = this.#find(shown.clientMsgId);
+		if (!item) {
+			item = toItem({ at, shown });
+			this.#items.push(item);
+		}
+		item.saved = true;
+		item.at = at;
+		item.shown = shown;
+		this.#sort();
+		if (message)
+			this.#committed(item, message);
+		this.#carrier.changed(shown.address);
+	}
+
+	/* ---- sending ---- */
+
+	/** The connection is there: what waited because of the old one need not wait longer. */
+	connected(): void {
+		this.disconnected();
+		this.#open = true;
+		for (const item of this.#items)
+			item.attempt = 0;
 		this.pump();
 	}
 
-	private committed(item: Item, message: Message): void {
-		item.resolve(message);
-		item.seq = message.seq;
-		if (message.seq <= this.carrier.tail())
-			this.remove(item);
-		else
-			this.show(item, { status: 'sent', error: null });
+	/** The connection is gone: another tab may have one. */
+	disconnected(): void {
+		this.#open = false;
+		clearTimeout(this.#pause);
+		this.#pause = undefined;
+		for (const timer of this.#busy.values())
+			clearTimeout(timer);
+		this.#busy.clear();
+		this.#unlock();
 	}
 
-	private refused(item: Item, error: unknown): void {
-		if (!this.items.includes(item))
+	/** Sends what may go out. */
+	pump(): void {
+		if (!this.#open || this.#pause !== undefined)
 			return;
-		if (isTransient(error)) {
-			const asked = error instanceof TaskChatError ? error.retryAfterMs : null;
-			this.later(asked ?? jitter(1000, 30_000, this.attempt, Math.random) + 250);
-			this.attempt++;
+		if (!this.#release && this.#items.some((item) => this.#sendable(item)))
+			this.#lock();
+		if (!this.#release)
+			return;
+		for (const item of [...this.#items])
+			if (this.#sendable(item))
+				void this.#post(item);
+		if (this.#busy.size === 0)
+			this.#unlock();
+	}
+
+	#sendable({ shown }: Item): boolean {
+		return shown.status === 'sending' && !this.#busy.has(roomKey(shown.address)) && this.#carrier.ready(shown.address);
+	}
+
+	#lock(): void {
+		if (!this.#locks || !this.#vault.prefix) {
+			this.#release = nothing;
 			return;
 		}
-		const why = error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
-		this.show(item, { status: 'failed', error: { code: why.code, message: why.message } });
-	}
-
-	/* Waits; a message that may pass it would break the order, so all wait. */
-	private later(delay: number): void {
-		this.timer = setTimeout(() => {
-			this.timer = null;
+		if (this.#asked)
+			return;
+		this.#asked = true;
+		const granted = (release: () => void): void => {
+			this.#asked = false;
+			this.#release = release;
+			this.#load();
 			this.pump();
-		}, delay);
+			if (!this.#open)
+				this.#unlock();
+		};
+		/* A refused lock (a page that is going away) leaves the ids to prevent doubles. */
+		this.#locks.request(`${this.#vault.prefix}outbox`, () => new Promise<void>(granted)).catch(() => granted(nothing));
 	}
 
-	private find(clientMsgId: string): Item | undefined {
-		return this.items.find((item) => item.shown.clientMsgId === clientMsgId);
+	#unlock(): void {
+		this.#release?.();
+		this.#release = null;
 	}
 
-	private show(item: Item, change: Pick<PendingMessage, 'status' | 'error'>): void {
+	async #post(item: Item): Promise<void> {
+		const key = roomKey(item.shown.address);
+		this.#busy.set(key, undefined);
+		try {
+			const message = await this.#carrier.post(item.shown);
+			this.#busy.delete(key);
+			this.#finish(item, message);
+		} catch (error) {
+			this.#busy.delete(key);
+			this.#refused(item, key, error);
+		}
+		this.pump();
+	}
+
+	#refused(item: Item, key: string, error: unknown): void {
+		if (!this.#items.includes(item) || item.message)
+			return;
+		if (!isTransient(error)) {
+			this.#fail(item, error);
+			return;
+		}
+		const asked = error instanceof TaskChatError ? error.retryAfterMs : null;
+		if (!this.#open)
+			return;
+		if (asked === null) {
+			this.#wait(key, jitter(RETRY_BASE_MS, RETRY_CAP_MS, item.attempt++, Math.random) + 250);
+			return;
+		}
+		this.#pause = setTimeout(() => {
+			this.#pause = undefined;
+			this.pump();
+		}, asked);
+	}
+
+	/* A message that may pass the first one would break the order, so all of the room wait. */
+	#wait(key: string, delay: number): void {
+		clearTimeout(this.#busy.get(key));
+		this.#busy.set(key, setTimeout(() => {
+			this.#busy.delete(key);
+			this.pump();
+		}, delay));
+	}
+
+	/* ---- items ---- */
+
+	/* The server has it: other tabs are told so by what stands in the vault for a moment. */
+	#finish(item: Item, message: Message): void {
+		if (item.message)
+			return;
+		const name = KIND + item.shown.clientMsgId;
+		this.#vault.set(name, JSON.stringify({ at: item.at, shown: item.shown, message }));
+		this.#vault.set(name, null);
+		this.#committed(item, message);
+	}
+
+	#committed(item: Item, message: Message): void {
+		item.resolve(message);
+		item.message = message;
+		item.shown = { ...item.shown, status: 'sent', error: null };
+		this.#settle(item);
+		this.#carrier.changed(item.shown.address);
+	}
+
+	#settle(item: Item): void {
+		if (item.message && item.message.seq <= this.#carrier.tail(item.shown.address))
+			this.#drop(item);
+	}
+
+	#fail(item: Item, error: unknown): void {
+		const { code, message } = error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
+		this.#change(item, { status: 'failed', error: { code, message } });
+	}
+
+	#change(item: Item, change: Partial<PendingMessage>): void {
 		item.shown = { ...item.shown, ...change };
-		this.carrier.changed();
+		if (!item.message && this.#items.length <= LIMIT)
+			item.saved = this.#vault.set(KIND + item.shown.clientMsgId, JSON.stringify({ at: item.at, shown: item.shown }));
+		this.#carrier.changed(item.shown.address);
 	}
 
-	private remove(item: Item): void {
-		this.items = this.items.filter((other) => other !== item);
-		this.carrier.changed();
+	/* Rejecting does nothing to a promise that was resolved. */
+	#drop(item: Item): void {
+		item.reject(new TaskChatError('cancelled', 'discarded'));
+		this.#items = this.#items.filter((other) => other !== item);
+		this.#carrier.changed(item.shown.address);
+	}
+
+	#find(clientMsgId: string | null): Item | undefined {
+		return this.#items.find((item) => item.shown.clientMsgId === clientMsgId);
+	}
+
+	#failed(clientMsgId: string): Item | undefined {
+		const item = this.#find(clientMsgId);
+		return item?.shown.status === 'failed' ? item : undefined;
+	}
+
+	#sort(): void {
+		this.#items.sort((one, other) => one.at - other.at);
+	}
+
+	/* Later than all that is there, also where clicks are faster than the clock. */
+	#next(): number {
+		return Math.max(Date.now(), (this.#items.at(-1)?.at ?? 0) + 1);
 	}
 }

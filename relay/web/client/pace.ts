@@ -7,44 +7,47 @@
  * it runs, so calls in between are merged.
  */
 
+/** A timer that may not be set; clearTimeout takes both. */
+export type Timer = ReturnType<typeof setTimeout> | undefined;
+
 export class Pace {
-	private readonly interval: number;
-	private readonly action: () => void;
-	private timer: ReturnType<typeof setTimeout> | null = null;
-	private last = Number.NEGATIVE_INFINITY;
+	readonly #interval: number;
+	readonly #action: () => void;
+	#timer: Timer;
+	#last = 0;
 
 	/** Takes the least distance of two runs, in milliseconds. */
 	constructor(interval: number, action: () => void) {
-		this.interval = interval;
-		this.action = action;
+		this.#interval = interval;
+		this.#action = action;
 	}
 
 	/** Asks for a run: now, or as soon as the interval is over. */
 	ask(): void {
-		if (this.timer !== null)
+		if (this.#timer !== undefined)
 			return;
-		const wait = this.last + this.interval - Date.now();
+		const wait = this.#last + this.#interval - Date.now();
+		/* A clock that was set back must not make the wait longer. */
 		if (wait <= 0)
-			this.run();
+			this.#run();
 		else
-			this.timer = setTimeout(() => this.run(), wait);
+			this.#timer = setTimeout(() => this.#run(), Math.min(wait, this.#interval));
 	}
 
 	/** Drops a run that waits. */
 	cancel(): void {
-		if (this.timer !== null)
-			clearTimeout(this.timer);
-		this.timer = null;
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
 	}
 
-	private run(): void {
-		this.timer = null;
-		this.last = Date.now();
-		this.action();
+	#run(): void {
+		this.#timer = undefined;
+		this.#last = Date.now();
+		this.#action();
 	}
 }
 
 /** Full jitter: a random part of base · 2^attempt, which never passes `cap` (all in milliseconds). */
 export function jitter(base: number, cap: number, attempt: number, random: () => number): number {
-	return random() * Math.min(cap, base * 2 ** Math.min(attempt, 30));
+	return random() * Math.min(cap, base * 2 ** attempt);
 }

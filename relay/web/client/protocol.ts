@@ -41,6 +41,9 @@ export interface Message {
 	metadata: JsonObject | null;
 }
 
+/** sending: waits or is under way; sent: committed; delivered, read: by another member; failed: see its error. */
+export type MessageStatus = 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
+
 export interface Presence {
 	user_id: string;
 	is_online: boolean;
@@ -165,20 +168,9 @@ export type SessionEvent =
 export type ServerEvent = DurableEvent | StateEvent | NotificationEvent | SessionEvent;
 export type AnyRoomEvent = DurableEvent | StateEvent;
 
-const LINE_TYPES: ReadonlySet<string> = new Set([
-	'message_received', 'message_edited', 'message_deleted', 'member_joined', 'member_left',
-	'member_role_changed', 'task_update', 'room_closed', 'room_opened',
-]);
-const SESSION_TYPES: ReadonlySet<string> = new Set(['welcome', 'token_expiring', 'going_away']);
-
 /** True for the events that carry a seq of the room's line. */
 export function isDurable(event: ServerEvent): event is DurableEvent {
-	return LINE_TYPES.has(event.type);
-}
-
-/** True for the events that are about the connection itself. */
-export function isSessionEvent(event: ServerEvent): event is SessionEvent {
-	return SESSION_TYPES.has(event.type);
+	return 'seq' in event && event.type !== 'notification';
 }
 
 /* ---- commands ---- */
@@ -289,42 +281,42 @@ export const CloseCode = {
 /** never: stay away; relogin: once, with a new token; slow: back-off from 30 s; backoff: all else. */
 export type CloseRule = 'never' | 'relogin' | 'slow' | 'backoff';
 
-const RULES: ReadonlyMap<number, CloseRule> = new Map<number, CloseRule>([
-	[CloseCode.normal, 'never'],
-	[CloseCode.protocolError, 'never'],
-	[CloseCode.binaryFrame, 'never'],
-	[CloseCode.badUtf8, 'never'],
-	[CloseCode.notAllowed, 'never'],
-	[CloseCode.notLoggedIn, 'relogin'],
-	[CloseCode.full, 'slow'],
-	[CloseCode.flooding, 'slow'],
-	[CloseCode.tooManyConnections, 'slow'],
-]);
-
 /** What a client does after a connection was closed with `code`. */
 export function closeRule(code: number): CloseRule {
-	return RULES.get(code) ?? 'backoff';
+	switch (code) {
+		case CloseCode.normal:
+		case CloseCode.protocolError:
+		case CloseCode.binaryFrame:
+		case CloseCode.badUtf8:
+		case CloseCode.notAllowed:
+			return 'never';
+		case CloseCode.notLoggedIn:
+			return 'relogin';
+		case CloseCode.full:
+		case CloseCode.flooding:
+		case CloseCode.tooManyConnections:
+			return 'slow';
+		default:
+			return 'backoff';
+	}
 }
 
 /* ---- frames ---- */
 
 export type Reply =
 	| { type: 'reply'; ref: string | number | null; ok: true; data: unknown }
-	| { type: 'reply'; ref: string | number | null; ok: false; error: TaskChatError };
+	| { type: 'reply'; ref: string | number | null; ok: false; error: ErrorFields };
 
-function isObject(value: unknown): value is JsonObject {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
+interface ErrorFields {
+	code?: ErrorCode;
+	message?: string;
+	retry_after_ms?: number;
 }
 
-function parseReply(frame: JsonObject): Reply {
-	const ref = typeof frame.ref === 'string' || typeof frame.ref === 'number' ? frame.ref : null;
-	if (frame.ok === true)
-		return { type: 'reply', ref, ok: true, data: frame.data };
-	const error = isObject(frame.error) ? frame.error : {};
-	const code = typeof error.code === 'string' ? (error.code as ErrorCode) : 'internal';
-	const text = typeof error.message === 'string' ? error.message : code;
-	const wait = typeof error.retry_after_ms === 'number' ? error.retry_after_ms : null;
-	return { type: 'reply', ref, ok: false, error: new TaskChatError(code, text, wait) };
+/** The error that the relay wrote as `{code, message, retry_after_ms}`, in a frame or over HTTP. */
+export function toError(fields: ErrorFields | undefined): TaskChatError {
+	const { code = 'internal', message = code, retry_after_ms = null } = fields ?? {};
+	return new TaskChatError(code, message, retry_after_ms);
 }
 
 /**
@@ -339,14 +331,12 @@ export function parseFrame(text: string): Reply | ServerEvent | null {
 	} catch {
 		return null;
 	}
-	if (!isObject(frame) || typeof frame.type !== 'string')
+	if (typeof frame !== 'object' || frame === null || !('type' in frame) || typeof frame.type !== 'string')
 		return null;
-	if (frame.type === 'reply')
-		return parseReply(frame);
-	if (LINE_TYPES.has(frame.type) && !Number.isSafeInteger(frame.seq))
+	if ('seq' in frame && !Number.isSafeInteger(frame.seq))
 		return null;
-	/* The relay is trusted for the shape of the events that it sends. */
-	return frame as unknown as ServerEvent;
+	/* The relay is trusted for the shape of the frames that it sends. */
+	return frame as Reply | ServerEvent;
 }
 
 /** A room's key in maps; two addresses of one room have the same. */

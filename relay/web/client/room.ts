@@ -1,26 +1,27 @@
 /*
  * room.ts: one room as its user sees it: joined and resumed so that nothing of
- * its line is missing or twice, messages sent in order, marks and typing sent
- * no oftener than needed.
+ * its line is missing or twice, with the members' marks and the user's own
+ * draft.
  *
- * The parts: line.ts keeps the loaded line, outbox.ts what isn't in it yet,
- * roster.ts the members, signals.ts sends marks and typing. The connection is client.ts's, which also gathers the
- * joins of many rooms into one command.
+ * The parts: line.ts keeps the loaded line, roster.ts the members, signals.ts
+ * sends marks and typing. The connection is client.ts's, which also gathers the
+ * joins of many rooms into one command; the outbox is shared by all rooms.
  */
 
 import { TaskChatError, isDurable, isTransient, roomKey } from './protocol.js';
 import type {
 	AnyRoomEvent, CommandName, Commands, DurableEvent, JoinRequest, Member, MemberRole, Message, MessageDraft,
-	RoomAddress, RoomOpenness, RoomSnapshot, StateEvent,
+	MessageStatus, RoomAddress, RoomOpenness, RoomSnapshot, StateEvent,
 } from './protocol.js';
 import { Line } from './line.js';
 import type { LineEntry } from './line.js';
-import { Outbox } from './outbox.js';
-import type { PendingMessage, SentMessage } from './outbox.js';
+import type { Outbox, PendingMessage, SentMessage } from './outbox.js';
 import { jitter } from './pace.js';
+import type { Timer } from './pace.js';
 import { Roster } from './roster.js';
 import { Signals } from './signals.js';
 import { Store } from './store.js';
+import type { Vault } from './vault.js';
 
 /**
  * idle: not joined; joining: on its way (also while the connection is away);
@@ -48,12 +49,17 @@ export interface RoomState {
 	/** The newest seq that this client has. */
 	lastSeq: number;
 	myReadSeq: number;
+	/** How far any other member has received, and read: see statusOf(). */
+	deliveredSeq: number;
+	readSeq: number;
 	/** Messages of others after myReadSeq, among the loaded ones. */
 	unread: number;
 }
 
 /** What a room needs of the connection; client.ts gives it. */
 export interface RoomLink {
+	readonly outbox: Outbox;
+	readonly vault: Vault;
 	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']>;
 	tell<Name extends 'ack' | 'typing_indicator'>(type: Name, fields: Commands[Name]['fields']): void;
 	isOpen(): boolean;
@@ -61,54 +67,53 @@ export interface RoomLink {
 	/** Joins the room with the next command of that kind; its outcome comes as joined() or refused(). */
 	requestJoin(room: Room): void;
 	leave(room: Room): void;
+	/** The room has become up to date, or ceased to be. */
+	changed(): void;
 }
 
+const DRAFT = 'draft:';
 const PAGE = 50;
 const CATCH_UP_PAGE = 200;
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 30_000;
 
 export class Room extends Store<RoomState> {
-	private readonly link: RoomLink;
-	private address: { task_id: string; applicant_id: string | null };
+	readonly #link: RoomLink;
+	#address: { task_id: string; applicant_id: string | null };
+	/* The key of the address as it was asked for: what the outbox has from before it was resolved. */
+	readonly #asked: string;
 	/* The server has told which room the address means. */
-	private resolved = false;
-	private phase: RoomPhase = 'idle';
-	private error: TaskChatError | null = null;
-	private role: MemberRole | null = null;
-	private status: RoomOpenness = 'open';
-	private users = 0;
-	private readonly line = new Line();
-	private readonly roster = new Roster(() => this.changed());
-	private readonly outbox: Outbox;
+	#resolved = false;
+	#phase: RoomPhase = 'idle';
+	#error: TaskChatError | null = null;
+	#role: MemberRole | null = null;
+	#status: RoomOpenness = 'open';
+	#users = 0;
+	#line = new Line();
+	readonly #roster = new Roster(() => this.changed());
 	/* Live events that came while the line was being caught up. */
-	private held: DurableEvent[] = [];
+	#held: DurableEvent[] = [];
 	/* Counts joins: what an earlier one still fetches is passed over. */
-	private generation = 0;
-	private attempt = 0;
-	private retryTimer: ReturnType<typeof setTimeout> | null = null;
-	private leaveTimer: ReturnType<typeof setTimeout> | null = null;
-	private loadingOlder = false;
-	private readonly signals: Signals;
+	#generation = 0;
+	#attempt = 0;
+	#retryTimer: Timer;
+	#leaveTimer: Timer;
+	#loadingOlder = false;
+	readonly #signals: Signals;
 
 	/** Rooms are made by TaskChatClient.room(). */
 	constructor(link: RoomLink, address: RoomAddress) {
 		super();
-		this.link = link;
-		this.address = { task_id: address.task_id, applicant_id: address.applicant_id ?? null };
-		this.outbox = new Outbox({
-			ready: () => link.isOpen() && this.phase !== 'joining',
-			post: (draft, clientMsgId) => this.post(draft, clientMsgId),
-			tail: () => (this.users > 0 ? this.line.tail : Number.POSITIVE_INFINITY),
-			changed: () => this.changed(),
-		});
-		this.signals = new Signals({
-			live: () => link.isOpen() && this.phase === 'joined',
-			tail: () => this.line.tail,
-			readSeq: () => this.myReadSeq(true),
-			ack: (seq) => link.tell('ack', { ...this.address, seq }),
-			markRead: (seq) => this.sendRead(seq),
-			typing: (isTyping) => link.tell('typing_indicator', { ...this.address, is_typing: isTyping }),
+		this.#link = link;
+		this.#address = { task_id: address.task_id, applicant_id: address.applicant_id ?? null };
+		this.#asked = roomKey(this.#address);
+		this.#signals = new Signals({
+			live: () => link.isOpen() && this.#phase === 'joined',
+			tail: () => this.#line.tail,
+			readSeq: () => this.#myReadSeq(true),
+			ack: (seq) => link.tell('ack', { ...this.#address, seq }),
+			markRead: (seq) => this.#sendRead(seq),
+			typing: (isTyping) => link.tell('typing_indicator', { ...this.#address, is_typing: isTyping }),
 		});
 	}
 
@@ -119,70 +124,84 @@ export class Room extends Store<RoomState> {
 	 * was called as often as join().
 	 */
 	join(): void {
-		this.users++;
-		if (this.leaveTimer !== null)
-			clearTimeout(this.leaveTimer);
-		this.leaveTimer = null;
-		if (this.phase !== 'joining' && this.phase !== 'joined')
-			this.rejoin();
+		this.#users++;
+		clearTimeout(this.#leaveTimer);
+		if (this.#phase !== 'joining' && this.#phase !== 'joined')
+			this.#rejoin();
 	}
 
 	/** Takes one join() back. What was loaded stays, for coming back. */
 	leave(): void {
-		if (this.users === 0 || --this.users > 0)
+		if (this.#users === 0 || --this.#users > 0)
 			return;
 		/* A turn later: components that come and go in one turn don't leave. */
-		this.leaveTimer = setTimeout(() => {
-			this.leaveTimer = null;
+		this.#leaveTimer = setTimeout(() => {
 			this.setTyping(false);
-			this.stop('idle');
-			this.link.leave(this);
-			this.outbox.settled();
+			this.#stop('idle');
+			this.#link.leave(this);
+			this.#link.outbox.settled();
 		}, 0);
 	}
 
-	/** Sends a message. It shows as pending at once, and outlives lost connections. */
+	/** Sends a message. It shows as pending at once, and outlives lost connections and reloads. */
 	send(draft: MessageDraft): SentMessage {
-		this.signals.sent();
-		return this.outbox.add(draft);
+		this.#signals.sent();
+		return this.#link.outbox.add(this.#address, draft);
 	}
 
 	/** Sends a failed message again. */
 	retry(clientMsgId: string): void {
-		this.outbox.retry(clientMsgId);
+		this.#link.outbox.retry(clientMsgId);
 	}
 
 	/** Drops a failed message. */
 	discard(clientMsgId: string): void {
-		this.outbox.discard(clientMsgId);
+		this.#link.outbox.discard(clientMsgId);
 	}
 
 	/** Changes an own message's text. */
 	async edit(messageId: string, content: string): Promise<Message> {
-		const { message } = await this.link.request('edit_message', { message_id: messageId, content });
-		this.line.update(message);
+		const { message } = await this.#link.request('edit_message', { message_id: messageId, content });
+		this.#line.update(message);
 		this.changed();
 		return message;
 	}
 
 	/** Deletes an own message; an empty place stays. */
 	async delete(messageId: string): Promise<Message> {
-		const { message } = await this.link.request('delete_message', { message_id: messageId });
-		this.line.update(message);
+		const { message } = await this.#link.request('delete_message', { message_id: messageId });
+		this.#line.update(message);
 		this.changed();
 		return message;
 	}
 
+	/** How far a message of the line has come: 'sent', 'delivered' to or 'read' by some other member. */
+	statusOf(message: Message): MessageStatus {
+		const { readSeq, deliveredSeq } = this.getState();
+		if (message.read_at !== null || message.seq <= readSeq)
+			return 'read';
+		return message.seq <= deliveredSeq ? 'delivered' : 'sent';
+	}
+
+	/** What the user has written here and not sent; kept over reloads once the user is known. */
+	getDraft(): string {
+		return this.#link.vault.get(DRAFT + this.#asked) ?? '';
+	}
+
+	setDraft(text: string): void {
+		this.#link.vault.set(DRAFT + this.#asked, text || null);
+	}
+
 	/** Says that the user types (call it at every key) or has stopped. */
 	setTyping(isTyping: boolean): void {
-		this.signals.setTyping(isTyping && this.role !== 'observer' && this.status === 'open');
+		this.#signals.setTyping(isTyping && this.#role !== 'observer' && this.#status === 'open');
 	}
 
 	/** Says that the user has read up to `seq` [the newest]. */
-	markRead(seq: number = this.line.tail): void {
-		if (seq <= this.myReadSeq())
+	markRead(seq: number = this.#line.tail): void {
+		if (seq <= this.#myReadSeq())
 			return;
-		this.signals.read(seq);
+		this.#signals.read(seq);
 		this.changed();
 	}
 
@@ -191,14 +210,14 @@ export class Room extends Store<RoomState> {
 	 * with a TaskChatError when it could not be fetched.
 	 */
 	async loadOlder(): Promise<boolean> {
-		if (this.loadingOlder || !this.line.hasOlder())
+		if (this.#loadingOlder || !this.#line.hasOlder())
 			return false;
-		this.loadingOlder = true;
+		this.#loadingOlder = true;
 		this.changed();
 		try {
-			await this.fetchOlder();
+			await this.#fetchOlder();
 		} finally {
-			this.loadingOlder = false;
+			this.#loadingOlder = false;
 			this.changed();
 		}
 		return true;
@@ -208,227 +227,260 @@ export class Room extends Store<RoomState> {
 
 	/** True for events and replies that belong here. */
 	matches(address: RoomAddress): boolean {
-		if (this.resolved || this.address.applicant_id !== null)
-			return roomKey(address) === roomKey(this.address);
-		return address.task_id === this.address.task_id;
+		if (this.#resolved || this.#address.applicant_id !== null)
+			return roomKey(address) === roomKey(this.#address);
+		return address.task_id === this.#address.task_id;
+	}
+
+	/** True for messages in the outbox that belong here, also by the address before it was resolved. */
+	owns(address: RoomAddress): boolean {
+		const key = roomKey(address);
+		return key === this.#asked || key === roomKey(this.#address);
+	}
+
+	/** True when messages may go out: a resume first tells which ones have gone already. */
+	mayPost(): boolean {
+		return this.#phase !== 'joining';
+	}
+
+	/** The seq up to which the line is applied; Infinity while nobody watches it. */
+	tail(): number {
+		return this.#users > 0 ? this.#line.tail : Number.POSITIVE_INFINITY;
+	}
+
+	/** What the room shows has changed elsewhere (the outbox). */
+	refresh(): void {
+		this.changed();
+	}
+
+	/** Another user, or none: nothing of the former one's may be left. */
+	forget(): void {
+		this.#stop(this.#users > 0 ? 'joining' : 'idle');
+		const [task_id, applicant_id] = JSON.parse(this.#asked) as [string, string | null];
+		this.#address = { task_id, applicant_id };
+		this.#resolved = false;
+		this.#role = null;
+		this.#line = new Line();
+		this.#roster.replace([]);
+		this.#signals.readWanted = 0;
 	}
 
 	/** The address as the server resolved it. */
 	getAddress(): { task_id: string; applicant_id: string | null } {
-		return this.address;
+		return this.#address;
 	}
 
 	wanted(): boolean {
-		return this.users > 0;
+		return this.#users > 0;
 	}
 
 	/** What to ask when joining: all after what is held, or the newest page. */
 	joinRequest(): JoinRequest {
-		const request: JoinRequest = { task_id: this.address.task_id };
-		if (this.address.applicant_id !== null)
-			request.applicant_id = this.address.applicant_id;
-		if (this.line.epoch !== null) {
-			request.after_seq = this.line.tail;
-			request.epoch = this.line.epoch;
+		const request: JoinRequest = { task_id: this.#address.task_id };
+		if (this.#address.applicant_id !== null)
+			request.applicant_id = this.#address.applicant_id;
+		if (this.#line.epoch !== null) {
+			request.after_seq = this.#line.tail;
+			request.epoch = this.#line.epoch;
 		}
 		return request;
 	}
 
-	/** The connection is open: joins again, and sends what waits. */
+	/** The connection is open: joins again. */
 	connected(): void {
-		if (this.users > 0 && (this.phase === 'joining' || this.phase === 'joined'))
-			this.rejoin();
-		this.outbox.wake();
+		if (this.#users > 0 && (this.#phase === 'joining' || this.#phase === 'joined'))
+			this.#rejoin();
 	}
 
 	/** The connection is gone. */
 	disconnected(): void {
-		this.generation++;
-		this.held = [];
-		this.signals.pause();
-		this.roster.stopTyping();
-		if (this.phase === 'joined')
-			this.phase = 'joining';
+		this.#generation++;
+		this.#held = [];
+		this.#signals.pause();
+		this.#roster.stopTyping();
+		if (this.#phase === 'joined')
+			this.#phase = 'joining';
 		this.changed();
 	}
 
 	/** The reply to a join. `request` is what was asked. */
 	async joined(snapshot: RoomSnapshot, request: JoinRequest): Promise<void> {
-		const generation = ++this.generation;
-		this.address = { task_id: snapshot.task_id, applicant_id: snapshot.applicant_id ?? null };
-		this.resolved = true;
-		this.role = snapshot.role;
-		this.status = snapshot.status;
-		this.roster.replace(snapshot.members, snapshot.members_total);
-		this.resumeLine(snapshot, request);
+		const generation = ++this.#generation;
+		this.#address = { task_id: snapshot.task_id, applicant_id: snapshot.applicant_id ?? null };
+		this.#resolved = true;
+		this.#role = snapshot.role;
+		this.#status = snapshot.status;
+		/* Over HTTP there is no list of members; what is held is the best guess. */
+		if (snapshot.members.length > 0)
+			this.#roster.replace(snapshot.members, snapshot.members_total);
+		this.#resumeLine(snapshot, request);
 		for (const event of snapshot.events)
-			this.apply(event, false);
+			this.#apply(event, false);
 		this.changed();
 		try {
-			await this.catchUp(snapshot.last_seq, generation);
+			await this.#catchUp(snapshot.last_seq, generation);
 		} catch (error) {
-			if (generation === this.generation)
+			if (generation === this.#generation)
 				this.refused(error);
 			return;
 		}
-		if (generation === this.generation)
-			this.goLive();
+		if (generation === this.#generation)
+			this.#goLive();
 	}
 
 	/** A join, or what belongs to it, failed. */
 	refused(error: unknown): void {
-		if (this.users === 0)
+		if (this.#users === 0)
 			return;
 		const why = error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
 		if (isTransient(why) || why.code === 'internal') {
-			this.joinLater(why.retryAfterMs);
+			this.#joinLater(why.retryAfterMs);
 			return;
 		}
-		this.stop(this.line.epoch !== null ? 'removed' : 'failed', why);
-		this.outbox.pump();
+		this.#stop(this.#line.epoch !== null ? 'removed' : 'failed', why);
+		this.#link.outbox.pump();
 	}
 
 	/** An event for which matches() is true. */
 	event(event: AnyRoomEvent): void {
 		if (!isDurable(event))
-			this.stateEvent(event);
-		else if (this.phase === 'joining')
-			this.held.push(event);
-		else if (this.phase === 'joined' && this.apply(event, true) === 'gap') {
+			this.#stateEvent(event);
+		else if (this.#phase === 'joining')
+			this.#held.push(event);
+		else if (this.#phase === 'joined' && this.#apply(event, true) === 'gap') {
 			/* Something is missing: ask for all after what is held. */
-			this.rejoin();
-			this.held.push(event);
+			this.#rejoin();
+			this.#held.push(event);
 		}
 	}
 
 	/* ---- joining ---- */
 
-	private rejoin(): void {
-		this.generation++;
-		this.held = [];
-		this.phase = 'joining';
-		this.error = null;
-		this.clearRetry();
-		this.changed();
-		if (this.link.isOpen())
-			this.link.requestJoin(this);
+	#rejoin(): void {
+		this.#generation++;
+		this.#held = [];
+		this.#phase = 'joining';
+		this.#error = null;
+		clearTimeout(this.#retryTimer);
+		this.#phaseChanged();
+		if (this.#link.isOpen())
+			this.#link.requestJoin(this);
 	}
 
-	private joinLater(asked: number | null): void {
-		this.phase = 'joining';
-		this.clearRetry();
-		const wait = asked ?? jitter(RETRY_BASE_MS, RETRY_CAP_MS, this.attempt++, Math.random) + 250;
-		this.retryTimer = setTimeout(() => this.rejoin(), wait);
+	#joinLater(asked: number | null): void {
+		this.#phase = 'joining';
+		clearTimeout(this.#retryTimer);
+		const wait = asked ?? jitter(RETRY_BASE_MS, RETRY_CAP_MS, this.#attempt++, Math.random) + 250;
+		this.#retryTimer = setTimeout(() => this.#rejoin(), wait);
 		this.changed();
 	}
 
-	private clearRetry(): void {
-		if (this.retryTimer !== null)
-			clearTimeout(this.retryTimer);
-		this.retryTimer = null;
+	#stop(phase: RoomPhase, error: TaskChatError | null = null): void {
+		this.#generation++;
+		clearTimeout(this.#retryTimer);
+		this.#held = [];
+		this.#phase = phase;
+		this.#error = error;
+		this.#signals.pause();
+		this.#roster.stopTyping();
+		this.#phaseChanged();
 	}
 
-	private stop(phase: RoomPhase, error: TaskChatError | null = null): void {
-		this.generation++;
-		this.clearRetry();
-		this.held = [];
-		this.phase = phase;
-		this.error = error;
-		this.signals.pause();
-		this.roster.stopTyping();
+	#phaseChanged(): void {
 		this.changed();
+		this.#link.changed();
 	}
 
 	/* Keeps the held line if the snapshot continues it, else begins a new one. */
-	private resumeLine(snapshot: RoomSnapshot, request: JoinRequest): void {
+	#resumeLine(snapshot: RoomSnapshot, request: JoinRequest): void {
 		const continues = !snapshot.reset && request.after_seq !== undefined
-			&& this.line.epoch === snapshot.epoch && snapshot.last_seq >= this.line.tail;
+			&& this.#line.epoch === snapshot.epoch && snapshot.last_seq >= this.#line.tail;
 		if (continues) {
-			this.line.firstSeq = snapshot.first_seq;
+			this.#line.firstSeq = snapshot.first_seq;
 			return;
 		}
 		const first = snapshot.events[0];
 		const after = first ? first.seq - 1 : Math.max(snapshot.first_seq - 1, snapshot.last_seq - PAGE, 0);
-		this.line.restart(snapshot.epoch, snapshot.first_seq, after);
-		this.signals.readWanted = 0;
+		this.#line.restart(snapshot.epoch, snapshot.first_seq, after);
+		this.#signals.readWanted = 0;
 	}
 
 	/* Pages on with get_events until the line has `upTo`. */
-	private async catchUp(upTo: number, generation: number): Promise<void> {
-		while (this.line.tail < upTo) {
-			const before = this.line.tail;
-			const page = await this.link.request('get_events', {
-				...this.address, after_seq: before, limit: CATCH_UP_PAGE,
+	async #catchUp(upTo: number, generation: number): Promise<void> {
+		while (this.#line.tail < upTo) {
+			const before = this.#line.tail;
+			const page = await this.#link.request('get_events', {
+				...this.#address, after_seq: before, limit: CATCH_UP_PAGE,
 			});
-			if (generation !== this.generation)
+			if (generation !== this.#generation)
 				return;
-			if (page.epoch === this.line.epoch)
+			if (page.epoch === this.#line.epoch)
 				for (const event of page.events)
-					this.apply(event, false);
+					this.#apply(event, false);
 			/* Another epoch, or purged meanwhile: the next join says `reset`. */
-			if (this.line.tail === before)
+			if (this.#line.tail === before)
 				throw new TaskChatError('unavailable', 'the line went on elsewhere');
 			this.changed();
 		}
 	}
 
-	private goLive(): void {
-		this.phase = 'joined';
-		this.error = null;
-		this.attempt = 0;
-		const held = this.held;
-		this.held = [];
+	#goLive(): void {
+		this.#phase = 'joined';
+		this.#error = null;
+		this.#attempt = 0;
+		const held = this.#held;
+		this.#held = [];
 		for (const event of held)
 			if (this.matches(event))
 				this.event(event);
-		this.signals.resume(this.me()?.last_delivered_seq ?? 0);
-		this.outbox.settled();
-		this.outbox.pump();
-		this.changed();
+		this.#signals.resume(this.#me()?.last_delivered_seq ?? 0);
+		this.#link.outbox.settled();
+		this.#link.outbox.pump();
+		this.#phaseChanged();
 	}
 
 	/* ---- events ---- */
 
 	/* `live`: the event is newer than the members that are held. */
-	private apply(event: DurableEvent, live: boolean): 'applied' | 'known' | 'gap' {
-		const verdict = this.line.append(event);
+	#apply(event: DurableEvent, live: boolean): 'applied' | 'known' | 'gap' {
+		const verdict = this.#line.append(event);
 		if (verdict !== 'applied')
 			return verdict;
 		if (event.type === 'message_received')
-			this.outbox.arrived(event.message);
+			this.#link.outbox.arrived(event.message);
 		if (live)
-			this.liveEvent(event);
-		this.outbox.settled();
-		if (this.phase === 'joined')
-			this.signals.delivered();
+			this.#liveEvent(event);
+		this.#link.outbox.settled();
+		if (this.#phase === 'joined')
+			this.#signals.delivered();
 		this.changed();
 		return verdict;
 	}
 
-	private liveEvent(event: DurableEvent): void {
-		if (this.roster.line(event) && 'user_id' in event)
-			void this.askPresence(event.user_id);
-		if (event.type === 'member_role_changed' && event.user_id === this.link.userId())
-			this.role = event.role;
+	#liveEvent(event: DurableEvent): void {
+		if (this.#roster.line(event) && 'user_id' in event)
+			void this.#askPresence(event.user_id);
+		if (event.type === 'member_role_changed' && event.user_id === this.#link.userId())
+			this.#role = event.role;
 		if (event.type === 'room_closed' || event.type === 'room_opened')
-			this.status = event.type === 'room_closed' ? 'closed' : 'open';
+			this.#status = event.type === 'room_closed' ? 'closed' : 'open';
 	}
 
-	private stateEvent(event: StateEvent): void {
+	#stateEvent(event: StateEvent): void {
 		if (event.type === 'removed_from_room')
-			this.stop('removed');
+			this.#stop('removed');
 		else if (event.type !== 'room_activity')
-			this.roster.state(event);
-		else if (event.reason === 'added' && this.users > 0 && (this.phase === 'removed' || this.phase === 'failed'))
-			this.rejoin();
+			this.#roster.state(event);
+		else if (event.reason === 'added' && this.#users > 0 && (this.#phase === 'removed' || this.#phase === 'failed'))
+			this.#rejoin();
 		this.changed();
 	}
 
-	private async askPresence(userId: string): Promise<void> {
+	async #askPresence(userId: string): Promise<void> {
 		try {
-			const { presence } = await this.link.request('user_presence', { user_ids: [userId] });
+			const { presence } = await this.#link.request('user_presence', { user_ids: [userId] });
 			for (const one of presence)
-				this.roster.presence(one);
+				this.#roster.presence(one);
 			this.changed();
 		} catch {
 			/* The next presence event tells. */
@@ -436,80 +488,72 @@ export class Room extends Store<RoomState> {
 	}
 
 	/* The page before the head: the line has no gaps, so its bounds are known. */
-	private async fetchOlder(): Promise<void> {
-		const head = this.line.head;
-		const from = Math.max(this.line.firstSeq - 1, head - 1 - PAGE, 0);
+	async #fetchOlder(): Promise<void> {
+		const head = this.#line.head;
+		const from = Math.max(this.#line.firstSeq - 1, head - 1 - PAGE, 0);
 		const events: DurableEvent[] = [];
 		let after = from;
 		while (after < head - 1) {
-			const page = await this.link.request('get_events', {
-				...this.address, after_seq: after, limit: head - 1 - after,
+			const page = await this.#link.request('get_events', {
+				...this.#address, after_seq: after, limit: head - 1 - after,
 			});
-			if (page.epoch !== this.line.epoch || this.line.head !== head)
+			if (page.epoch !== this.#line.epoch || this.#line.head !== head)
 				return;
-			this.line.firstSeq = Math.max(this.line.firstSeq, page.first_seq);
+			this.#line.firstSeq = Math.max(this.#line.firstSeq, page.first_seq);
 			const last = page.events[page.events.length - 1];
 			if (!last)
 				break;
 			events.push(...page.events);
 			after = last.seq;
 		}
-		this.line.prepend(events, from);
+		this.#line.prepend(events, from);
 	}
 
-	/* ---- sending ---- */
-
-	private async post(draft: MessageDraft, clientMsgId: string): Promise<Message> {
-		const { message } = await this.link.request('send_message', {
-			...this.address, ...draft, client_msg_id: clientMsgId,
-		});
-		return message;
-	}
-
-	private async sendRead(seq: number): Promise<void> {
-		const data = await this.link.request('mark_read', { ...this.address, seq });
-		const me = this.link.userId();
+	async #sendRead(seq: number): Promise<void> {
+		const data = await this.#link.request('mark_read', { ...this.#address, seq });
+		const me = this.#link.userId();
 		if (me !== null)
-			this.roster.mark(me, { read: data.last_read_seq });
+			this.#roster.mark(me, { read: data.last_read_seq });
 		this.changed();
 	}
 
 	/* ---- state ---- */
 
-	private me(): Member | undefined {
-		const userId = this.link.userId();
-		return userId === null ? undefined : this.roster.get(userId);
+	#me(): Member | undefined {
+		const userId = this.#link.userId();
+		return userId === null ? undefined : this.#roster.get(userId);
 	}
 
 	/* `confirmed`: as the server has it, else as the user wants it. */
-	private myReadSeq(confirmed = false): number {
-		const known = this.me()?.last_read_seq ?? 0;
-		return confirmed ? known : Math.max(known, this.signals.readWanted);
+	#myReadSeq(confirmed = false): number {
+		const known = this.#me()?.last_read_seq ?? 0;
+		return confirmed ? known : Math.max(known, this.#signals.readWanted);
 	}
 
 	protected override build(): RoomState {
-		const entries = this.line.list();
-		const myReadSeq = this.myReadSeq();
-		const me = this.link.userId();
+		const entries = this.#line.list();
+		const myReadSeq = this.#myReadSeq();
+		const me = this.#link.userId();
 		const isUnread = (entry: LineEntry): boolean =>
 			entry.kind === 'message' && entry.seq > myReadSeq && entry.message.sender_id !== me;
 		return {
-			taskId: this.address.task_id,
-			applicantId: this.address.applicant_id,
-			phase: this.phase,
-			error: this.error,
-			role: this.role,
-			status: this.status,
-			members: this.roster.list(),
-			membersTotal: this.roster.total,
+			taskId: this.#address.task_id,
+			applicantId: this.#address.applicant_id,
+			phase: this.#phase,
+			error: this.#error,
+			role: this.#role,
+			status: this.#status,
+			members: this.#roster.list(),
+			membersTotal: this.#roster.total,
 			entries,
-			pending: this.outbox.list(),
-			typing: this.roster.typing(),
-			hasOlder: this.line.hasOlder(),
-			loadingOlder: this.loadingOlder,
-			lastSeq: this.line.tail,
+			pending: this.#link.outbox.list((address) => this.owns(address)),
+			typing: this.#roster.typing(),
+			hasOlder: this.#line.hasOlder(),
+			loadingOlder: this.#loadingOlder,
+			lastSeq: this.#line.tail,
 			myReadSeq,
 			unread: entries.filter(isUnread).length,
+			...this.#roster.reach(me),
 		};
 	}
 }

@@ -7,55 +7,68 @@
  */
 
 import type { DurableEvent, Member, Presence, StateEvent } from './protocol.js';
+import type { Timer } from './pace.js';
 
 /* The server ends typing after 6 s; this is for an end that got lost. */
 const TYPING_EXPIRES_MS = 7_000;
 
 export class Roster {
-	private members = new Map<string, Member>();
-	private typists = new Map<string, ReturnType<typeof setTimeout>>();
-	private readonly changed: () => void;
+	#members = new Map<string, Member>();
+	#typists = new Map<string, Timer>();
+	readonly #changed: () => void;
 	/** How many there are where the server told the first 200 only. */
 	total = 0;
 
 	constructor(changed: () => void) {
-		this.changed = changed;
+		this.#changed = changed;
 	}
 
 	/** The members of a snapshot, in place of the held ones. */
 	replace(members: Member[], total: number = members.length): void {
-		this.members = new Map(members.map((member) => [member.user_id, member]));
+		this.#members = new Map(members.map((member) => [member.user_id, member]));
 		this.total = total;
 	}
 
 	list(): Member[] {
-		return [...this.members.values()];
+		return [...this.#members.values()];
 	}
 
 	get(userId: string): Member | undefined {
-		return this.members.get(userId);
+		return this.#members.get(userId);
+	}
+
+	/** How far anybody but this user has received, and read. */
+	reach(userId: string | null): { deliveredSeq: number; readSeq: number } {
+		let deliveredSeq = 0;
+		let readSeq = 0;
+		for (const { user_id, last_delivered_seq, last_read_seq } of this.#members.values())
+			if (user_id !== userId) {
+				readSeq = Math.max(readSeq, last_read_seq);
+				deliveredSeq = Math.max(deliveredSeq, last_delivered_seq, last_read_seq);
+			}
+		return { deliveredSeq, readSeq };
 	}
 
 	/** The ids of those who type, in the order in which they began. */
 	typing(): string[] {
-		return [...this.typists.keys()];
+		return [...this.#typists.keys()];
 	}
 
 	/** Nobody types any more (the connection is gone, or the room is left). */
 	stopTyping(userId?: string): void {
-		for (const [typist, timer] of [...this.typists])
+		for (const [typist, timer] of [...this.#typists])
 			if (userId === undefined || typist === userId) {
 				clearTimeout(timer);
-				this.typists.delete(typist);
+				this.#typists.delete(typist);
 			}
 	}
 
 	/** A mark of a member; marks only go forward. */
 	mark(userId: string, marks: { read?: number; delivered?: number }): void {
-		const member = this.members.get(userId);
+		const member = this.#members.get(userId);
 		if (!member)
 			return;
-		this.members.set(userId, {
+		this.#members.set(userId, {
 			...member,
 			last_read_seq: Math.max(member.last_read_seq, marks.read ?? 0),
 			last_delivered_seq: Math.max(member.last_delivered_seq, marks.delivered ?? 0, marks.read ?? 0),
@@ -63,11 +76,11 @@ export class Roster {
 	}
 
 	presence(presence: Presence): void {
-		const member = this.members.get(presence.user_id);
+		const member = this.#members.get(presence.user_id);
 		if (!member)
 			return;
 		const { is_online, last_seen, current_task_id } = presence;
-		this.members.set(member.user_id, { ...member, is_online, last_seen, current_task_id });
+		this.#members.set(member.user_id, { ...member, is_online, last_seen, current_task_id });
 	}
 
 	/** A live event of the line; gives true when a member is new, of whom more is to be asked. */
@@ -79,12 +92,12 @@ export class Roster {
 				return false;
 			case 'member_left':
 				this.stopTyping(event.user_id);
-				if (this.members.delete(event.user_id))
+				if (this.#members.delete(event.user_id))
 					this.total--;
 				return false;
 			case 'member_joined':
 			case 'member_role_changed':
-				return this.admit(event.user_id, event.role);
+				return this.#admit(event.user_id, event.role);
 			default:
 				return false;
 		}
@@ -108,21 +121,21 @@ export class Roster {
 			case 'typing_indicator':
 				this.stopTyping(event.user_id);
 				if (event.is_typing)
-					this.typists.set(event.user_id, setTimeout(() => {
-						this.typists.delete(event.user_id);
-						this.changed();
+					this.#typists.set(event.user_id, setTimeout(() => {
+						this.#typists.delete(event.user_id);
+						this.#changed();
 					}, TYPING_EXPIRES_MS));
 				break;
 		}
 	}
 
-	private admit(userId: string, role: Member['role']): boolean {
-		const member = this.members.get(userId);
+	#admit(userId: string, role: Member['role']): boolean {
+		const member = this.#members.get(userId);
 		if (member) {
-			this.members.set(userId, { ...member, role });
+			this.#members.set(userId, { ...member, role });
 			return false;
 		}
-		this.members.set(userId, {
+		this.#members.set(userId, {
 			user_id: userId, role, last_read_seq: 0, last_delivered_seq: 0,
 			is_online: false, last_seen: null, current_task_id: null,
 		});

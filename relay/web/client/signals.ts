@@ -10,6 +10,7 @@
 
 import { isTransient } from './protocol.js';
 import { Pace } from './pace.js';
+import type { Timer } from './pace.js';
 
 const MARKS_EVERY_MS = 1_000;
 const TYPING_EVERY_MS = 2_000;
@@ -31,98 +32,92 @@ export interface SignalCarrier {
 export class Signals {
 	/** The read mark that the user wants; the server may not have it yet. */
 	readWanted = 0;
-	private readonly carrier: SignalCarrier;
-	private acked = 0;
-	private typing = false;
-	private typingTold = false;
-	private typingTimer: ReturnType<typeof setTimeout> | null = null;
-	private readonly acks = new Pace(MARKS_EVERY_MS, () => this.sendAck());
-	private readonly reads = new Pace(MARKS_EVERY_MS, () => void this.sendRead());
-	private readonly starts = new Pace(TYPING_EVERY_MS, () => this.sendStart());
+	readonly #carrier: SignalCarrier;
+	#acked = 0;
+	#typing = false;
+	#typingTold = false;
+	#typingTimer: Timer;
+	readonly #acks = new Pace(MARKS_EVERY_MS, () => this.#sendAck());
+	readonly #reads = new Pace(MARKS_EVERY_MS, () => void this.#sendRead());
+	readonly #starts = new Pace(TYPING_EVERY_MS, () => this.#sendStart());
 
 	constructor(carrier: SignalCarrier) {
-		this.carrier = carrier;
+		this.#carrier = carrier;
 	}
 
 	/** The room is live (again); `acked` is what the server has as delivered. */
 	resume(acked: number): void {
-		this.acked = acked;
-		this.acks.ask();
-		if (this.readWanted > this.carrier.readSeq())
-			this.reads.ask();
+		this.#acked = acked;
+		this.#acks.ask();
+		if (this.readWanted > this.#carrier.readSeq())
+			this.#reads.ask();
 	}
 
 	/** The room is live no more: nothing waits to go out. */
 	pause(): void {
-		this.acks.cancel();
-		this.reads.cancel();
-		this.starts.cancel();
-		this.typingTold = false;
+		this.#acks.cancel();
+		this.#reads.cancel();
+		this.#starts.cancel();
+		this.#typingTold = false;
 	}
 
 	/** Something new has arrived. */
 	delivered(): void {
-		this.acks.ask();
+		this.#acks.ask();
 	}
 
 	/** The user has read up to `seq`. */
 	read(seq: number): void {
 		this.readWanted = seq;
-		this.reads.ask();
+		this.#reads.ask();
 	}
 
 	/** The user types (again), or has stopped. */
 	setTyping(isTyping: boolean): void {
-		this.clearIdle();
-		this.typing = isTyping;
+		clearTimeout(this.#typingTimer);
+		this.#typing = isTyping;
 		if (isTyping) {
-			this.typingTimer = setTimeout(() => this.setTyping(false), TYPING_IDLE_MS);
-			this.starts.ask();
+			this.#typingTimer = setTimeout(() => this.setTyping(false), TYPING_IDLE_MS);
+			this.#starts.ask();
 			return;
 		}
-		this.starts.cancel();
-		if (this.typingTold && this.carrier.live())
-			this.carrier.typing(false);
-		this.typingTold = false;
+		this.#starts.cancel();
+		if (this.#typingTold && this.#carrier.live())
+			this.#carrier.typing(false);
+		this.#typingTold = false;
 	}
 
 	/** A message goes out, which ends the typing by itself. */
 	sent(): void {
-		this.clearIdle();
-		this.starts.cancel();
-		this.typing = this.typingTold = false;
+		clearTimeout(this.#typingTimer);
+		this.#starts.cancel();
+		this.#typing = this.#typingTold = false;
 	}
 
-	private clearIdle(): void {
-		if (this.typingTimer !== null)
-			clearTimeout(this.typingTimer);
-		this.typingTimer = null;
-	}
-
-	private sendAck(): void {
-		const tail = this.carrier.tail();
-		if (!this.carrier.live() || tail <= this.acked)
+	#sendAck(): void {
+		const tail = this.#carrier.tail();
+		if (!this.#carrier.live() || tail <= this.#acked)
 			return;
-		this.acked = tail;
-		this.carrier.ack(tail);
+		this.#acked = tail;
+		this.#carrier.ack(tail);
 	}
 
-	private async sendRead(): Promise<void> {
-		if (!this.carrier.live() || this.readWanted <= this.carrier.readSeq())
+	async #sendRead(): Promise<void> {
+		if (!this.#carrier.live() || this.readWanted <= this.#carrier.readSeq())
 			return;
 		try {
-			await this.carrier.markRead(this.readWanted);
+			await this.#carrier.markRead(this.readWanted);
 		} catch (error) {
 			/* After a lost connection resume() asks again. */
-			if (isTransient(error) && this.carrier.live())
-				this.reads.ask();
+			if (isTransient(error) && this.#carrier.live())
+				this.#reads.ask();
 		}
 	}
 
-	private sendStart(): void {
-		if (!this.typing || !this.carrier.live())
+	#sendStart(): void {
+		if (!this.#typing || !this.#carrier.live())
 			return;
-		this.typingTold = true;
-		this.carrier.typing(true);
+		this.#typingTold = true;
+		this.#carrier.typing(true);
 	}
 }

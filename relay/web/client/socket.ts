@@ -2,7 +2,7 @@
  * socket.ts: one logged-in WebSocket, kept alive. It fetches a credential,
  * connects, logs in by the first frame, matches replies to commands by ref,
  * watches the heartbeat, renews the log-in, and comes back after a loss as the
- * close code says.
+ * close code says. Where no socket can be opened it takes polling.ts for it.
  *
  * It knows no rooms: events go to the owner, who resumes what it needs when
  * the state turns 'open'. A command that was under way when the connection
@@ -10,11 +10,11 @@
  * owner's decision.
  */
 
-import {
-	CloseCode, PROTOCOL, TaskChatError, closeRule, isSessionEvent, parseFrame,
-} from './protocol.js';
+import { CloseCode, PROTOCOL, TaskChatError, closeRule, parseFrame, toError } from './protocol.js';
 import type { CommandName, Commands, Credential, Reply, ServerEvent, SessionEvent, Welcome } from './protocol.js';
 import { jitter } from './pace.js';
+import type { Timer } from './pace.js';
+import type { Polling } from './polling.js';
 
 /* A method's parameters are compared both ways, so that handlers of browsers and of `ws` fit. */
 type Handler<Event> = { call(event: Event): void }['call'] | null;
@@ -38,13 +38,18 @@ export type CredentialSource = (request: { fresh: boolean }) => Promise<string> 
 export interface SocketOptions {
 	/** ws:// or wss:// address of the relay, path included. */
 	url: string;
-	/** Gives a JWT; this or getTicket is needed. */
+	/** Gives a JWT, asked at each connect and before it expires; this or getTicket is needed. */
 	getToken?: CredentialSource;
 	/** Gives a single-use ticket. */
 	getTicket?: CredentialSource;
 	/** Where there is no global WebSocket (Node 20). */
 	WebSocket?: WebSocketConstructor;
-	/** Back-off after losses, in milliseconds [500, 30000]. */
+	/**
+	 * Where the HTTP API is, for networks that block WebSockets [the origin of
+	 * `url`]; null: never use it. It needs getToken, as tickets are for sockets.
+	 */
+	httpUrl?: string | null;
+	/** Back-off after losses, in milliseconds [500, 20000]. */
 	backoffBase?: number;
 	backoffCap?: number;
 	/** How long a command waits for its reply [30000]. */
@@ -64,6 +69,8 @@ export type SocketStatus = 'idle' | 'connecting' | 'open' | 'waiting' | 'closed'
 
 export interface SocketState {
 	status: SocketStatus;
+	/** Over what the connection goes, while it is open. */
+	transport: 'socket' | 'http' | null;
 	closeCode: number | null;
 	closeReason: string;
 	/** Milliseconds since 1970, or null. */
@@ -79,7 +86,7 @@ export interface SocketOwner {
 interface Waiting {
 	resolve(data: unknown): void;
 	reject(error: TaskChatError): void;
-	timer: ReturnType<typeof setTimeout>;
+	timer: Timer;
 }
 
 const SLOW_FROM_MS = 30_000;
@@ -88,68 +95,90 @@ const STABLE_AFTER_MS = 5_000;
 const PONG_DUE_MS = 8_000;
 const RENEW_AGAIN_MS = 10_000;
 const DEFAULT_MAX_FRAME = 65_536;
+/* So many sockets in a row that couldn't be opened, and HTTP has its turn. */
+const SOCKETS_BEFORE_HTTP = 2;
+const SOCKET_AGAIN_MS = 1_000;
 
-const encoder = new TextEncoder();
+const NOTHING = { transport: null, closeCode: null, closeReason: '', retryAt: null, welcome: null } as const;
+
+/** The bytes of a text in UTF-8. */
+export function byteLength(text: string): number {
+	return new TextEncoder().encode(text).length;
+}
 
 export class TaskChatSocket {
-	private readonly options: SocketOptions;
-	private readonly owner: SocketOwner;
-	private readonly random: () => number;
-	private state: SocketState = { status: 'idle', closeCode: null, closeReason: '', retryAt: null, welcome: null };
-	private socket: WebSocketLike | null = null;
-	private readonly waiting = new Map<number, Waiting>();
-	private nextRef = 1;
+	readonly #options: SocketOptions;
+	readonly #owner: SocketOwner;
+	readonly #random: () => number;
+	#state: SocketState = { ...NOTHING, status: 'idle' };
+	#socket: WebSocketLike | null = null;
+	#polling: Polling | null = null;
+	readonly #waiting = new Map<unknown, Waiting>();
+	#nextRef = 1;
 	/* Counts connections: what an older one still reports is passed over. */
-	private generation = 0;
+	#generation = 0;
 	/* Losses in a row, for the back-off. */
-	private attempt = 0;
-	private openedAt = 0;
-	private lastHeard = 0;
-	private goingAwayMs: number | null = null;
+	#attempt = 0;
+	/* Connections in a row that never got open. */
+	#unopened = 0;
+	#openedAt = 0;
+	#lastHeard = 0;
+	/* Nothing came since a ping. */
+	#silent = false;
+	#goingAwayMs: number | null = null;
 	/* A 4401 was answered with a new token, and no welcome came since. */
-	private reloggedIn = false;
-	private fresh = false;
-	private retryTimer: ReturnType<typeof setTimeout> | null = null;
-	private connectTimer: ReturnType<typeof setTimeout> | null = null;
-	private heartTimer: ReturnType<typeof setTimeout> | null = null;
-	private renewTimer: ReturnType<typeof setTimeout> | null = null;
+	#reloggedIn = false;
+	#retryTimer: Timer;
+	#connectTimer: Timer;
+	#heartTimer: Timer;
+	#renewTimer: Timer;
 
 	constructor(options: SocketOptions, owner: SocketOwner) {
 		if (!options.getToken && !options.getTicket)
 			throw new TypeError('taskchat: getToken or getTicket is needed');
-		this.options = options;
-		this.owner = owner;
-		this.random = options.random ?? Math.random;
+		this.#options = options;
+		this.#owner = owner;
+		this.#random = options.random ?? Math.random;
 	}
 
 	getState(): SocketState {
-		return this.state;
+		return this.#state;
 	}
 
 	isOpen(): boolean {
-		return this.state.status === 'open';
+		return this.#state.status === 'open';
 	}
 
 	/** The largest frame that may be sent, in bytes. */
 	maxFrameBytes(): number {
-		return this.state.welcome?.limits?.max_frame_bytes ?? DEFAULT_MAX_FRAME;
+		return this.#state.welcome?.limits?.max_frame_bytes ?? DEFAULT_MAX_FRAME;
 	}
 
 	/** Connects, unless that is under way; from 'waiting' it tries at once. */
 	connect(): void {
-		if (this.state.status === 'open' || this.state.status === 'connecting')
+		const { status } = this.#state;
+		if (status === 'open' || status === 'connecting')
 			return;
-		if (this.state.status !== 'waiting') {
-			this.attempt = 0;
-			this.reloggedIn = false;
+		if (status !== 'waiting') {
+			this.#attempt = this.#unopened = 0;
+			this.#reloggedIn = false;
 		}
-		void this.open();
+		void this.#open();
+	}
+
+	/** The network or the page is back: no need to wait longer, unless the relay asked for it. */
+	wake(): void {
+		const { status, closeCode } = this.#state;
+		if (status === 'waiting' && closeCode !== CloseCode.goingAway && closeRule(closeCode ?? 0) === 'backoff')
+			void this.#open();
+		else if (this.#socket && status === 'open')
+			this.#askHeart();
 	}
 
 	/** Ends the connection for good (until connect). */
 	close(): void {
-		const socket = this.detach('closed by this client');
-		this.setState({ status: 'idle', closeCode: CloseCode.normal, closeReason: '', retryAt: null, welcome: null });
+		const socket = this.#detach('closed by this client');
+		this.#setState({ status: 'idle', closeCode: CloseCode.normal });
 		socket?.close(CloseCode.normal);
 	}
 
@@ -161,83 +190,131 @@ export class TaskChatSocket {
 	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
 		if (!this.isOpen())
 			return Promise.reject(new TaskChatError('disconnected', 'not connected'));
-		return this.transmit(type, fields);
+		return this.#polling?.request(type, fields) ?? this.#transmit(type, fields);
 	}
 
 	/** Sends a command that has no reply; nothing happens while not connected. */
 	tell<Name extends 'ack' | 'typing_indicator'>(type: Name, fields: Commands[Name]['fields']): void {
 		if (this.isOpen())
-			this.socket?.send(JSON.stringify({ type, ...fields }));
+			this.#socket?.send(JSON.stringify({ type, ...fields }));
 	}
 
 	/* ---- connecting ---- */
 
-	private async open(): Promise<void> {
-		this.clearTimers();
-		const generation = ++this.generation;
-		this.goingAwayMs = null;
-		this.setState({ ...this.state, status: 'connecting', retryAt: null, welcome: null });
-		this.connectTimer = setTimeout(
-			() => this.lost(generation, CloseCode.lost, 'connecting took too long'),
-			this.options.connectTimeout ?? 15_000,
+	async #open(): Promise<void> {
+		this.#clearTimers();
+		const generation = ++this.#generation;
+		this.#goingAwayMs = null;
+		this.#setState({ ...this.#state, status: 'connecting', transport: null, retryAt: null, welcome: null });
+		this.#connectTimer = setTimeout(
+			() => this.#lost(generation, CloseCode.lost, 'connecting took too long'),
+			this.#options.connectTimeout ?? 15_000,
 		);
 		try {
 			/* First the credential, then the socket: a slow source must not run into the log-in's time limit. */
-			const credential = await this.credential(this.fresh);
-			if (generation === this.generation)
-				this.dial(generation, credential);
+			const credential = await this.#credential(this.#reloggedIn);
+			if (generation !== this.#generation)
+				return;
+			const base = this.#httpBase();
+			/* Sockets and HTTP take turns, so that neither keeps the other from being found. */
+			if (base && 'token' in credential && this.#unopened >= SOCKETS_BEFORE_HTTP && this.#unopened % 2 === 0)
+				await this.#poll(generation, base, credential.token);
+			else
+				this.#dial(generation, credential);
 		} catch (error) {
-			this.lost(generation, CloseCode.lost, `no credential: ${String(error)}`);
+			this.#lost(generation, CloseCode.lost, String(error));
 		}
 	}
 
-	private async credential(fresh: boolean): Promise<Credential> {
-		if (this.options.getToken)
-			return { token: await this.options.getToken({ fresh }) };
-		if (this.options.getTicket)
-			return { ticket: await this.options.getTicket({ fresh }) };
-		throw new TypeError('taskchat: getToken or getTicket is needed');
+	async #credential(fresh: boolean): Promise<Credential> {
+		const { getToken, getTicket } = this.#options;
+		return getToken ? { token: await getToken({ fresh }) } : { ticket: (await getTicket?.({ fresh })) ?? '' };
 	}
 
-	private dial(generation: number, credential: Credential): void {
-		const Socket = this.options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
+	#newSocket(): WebSocketLike {
+		const Socket = this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
 		if (!Socket)
 			throw new TypeError('taskchat: no WebSocket here; pass one in the options');
-		const socket = new Socket(this.options.url, PROTOCOL);
-		this.socket = socket;
+		return new Socket(this.#options.url, PROTOCOL);
+	}
+
+	#dial(generation: number, credential: Credential): void {
+		const socket = this.#newSocket();
+		this.#socket = socket;
 		socket.onopen = () => {
-			if (generation === this.generation)
-				void this.logIn(generation, credential);
+			if (generation === this.#generation)
+				void this.#logIn(generation, credential);
 		};
 		socket.onmessage = (event) => {
-			if (generation === this.generation)
-				this.receive(event.data);
+			if (generation === this.#generation)
+				this.#receive(event.data);
 		};
-		socket.onclose = (event) => this.lost(generation, event.code, event.reason);
+		socket.onclose = (event) => this.#lost(generation, event.code, event.reason);
 		/* A close event follows every error; this keeps `ws` from throwing. */
 		socket.onerror = () => {};
 	}
 
-	private async logIn(generation: number, credential: Credential): Promise<void> {
+	async #logIn(generation: number, credential: Credential): Promise<void> {
 		try {
-			await this.transmit('authenticate', credential);
+			await this.#transmit('authenticate', credential);
 		} catch (error) {
-			const refused = error instanceof TaskChatError
-				&& (error.code === 'unauthenticated' || error.code === 'forbidden' || error.code === 'bad_request');
-			this.lost(generation, refused ? CloseCode.notLoggedIn : CloseCode.lost, String(error));
+			const refused = error instanceof TaskChatError && /^(unauthenticated|forbidden|bad_request)$/.test(error.code);
+			this.#lost(generation, refused ? CloseCode.notLoggedIn : CloseCode.lost, String(error));
 		}
+	}
+
+	/* ---- without a socket ---- */
+
+	#httpBase(): string | null {
+		const { httpUrl, url } = this.#options;
+		return httpUrl === undefined ? new URL(url).origin.replace(/^ws/, 'http') : httpUrl;
+	}
+
+	async #poll(generation: number, base: string, token: string): Promise<void> {
+		const { Polling } = await import('./polling.js');
+		const polling = new Polling(base, token, {
+			event: (event) => this.#owner.onEvent(event),
+			lost: (code, reason) => this.#lost(generation, code, reason),
+		});
+		if (generation !== this.#generation)
+			return;
+		this.#polling = polling;
+		const welcome = await polling.open();
+		if (!welcome || generation !== this.#generation)
+			return;
+		this.#welcomed(welcome, 'http');
+		this.#tryBySocket(generation, SOCKET_AGAIN_MS);
+	}
+
+	/* Looks whether sockets can be opened by now, and changes over if so. */
+	#tryBySocket(generation: number, delay: number): void {
+		this.#renewTimer = setTimeout(() => {
+			const socket = this.#newSocket();
+			socket.onopen = () => {
+				socket.close(CloseCode.normal);
+				if (generation !== this.#generation)
+					return;
+				this.#unopened = 0;
+				this.#detach('a socket can be opened again');
+				void this.#open();
+			};
+			socket.onerror = () => {};
+			this.#tryBySocket(generation, Math.min(2 * delay, SLOW_CAP_MS));
+		}, delay);
 	}
 
 	/* ---- losing ---- */
 
 	/* Takes everything off the present connection; gives its socket, which the caller may still close. */
-	private detach(why: string): WebSocketLike | null {
-		this.clearTimers();
-		this.generation++;
-		const socket = this.socket;
-		this.socket = null;
-		const waiting = [...this.waiting.values()];
-		this.waiting.clear();
+	#detach(why: string): WebSocketLike | null {
+		this.#clearTimers();
+		this.#generation++;
+		const socket = this.#socket;
+		this.#socket = null;
+		this.#polling?.close();
+		this.#polling = null;
+		const waiting = [...this.#waiting.values()];
+		this.#waiting.clear();
 		for (const one of waiting) {
 			clearTimeout(one.timer);
 			one.reject(new TaskChatError('disconnected', why));
@@ -246,126 +323,114 @@ export class TaskChatSocket {
 	}
 
 	/* The connection is gone, or given up: decides what comes next. */
-	private lost(generation: number, code: number, reason: string): void {
-		if (generation !== this.generation)
+	#lost(generation: number, code: number, reason: string): void {
+		if (generation !== this.#generation)
 			return;
-		if (this.state.status === 'open' && Date.now() - this.openedAt >= STABLE_AFTER_MS)
-			this.attempt = 0;
-		const goingAwayMs = this.goingAwayMs;
-		const socket = this.detach(reason || `connection closed (${code})`);
+		if (!this.isOpen())
+			this.#unopened++;
+		else if (Date.now() - this.#openedAt >= STABLE_AFTER_MS)
+			this.#attempt = 0;
+		const socket = this.#detach(reason || `connection closed (${code})`);
 		if (socket && socket.readyState <= 1)
 			socket.close(code >= 4000 ? code : CloseCode.normal);
 
-		const delay = this.delayAfter(code, goingAwayMs);
-		const told = { closeCode: code, closeReason: reason, welcome: null };
+		const told = { closeCode: code, closeReason: reason };
+		const delay = this.#delayAfter(code);
 		if (delay === null) {
-			this.setState({ ...told, status: 'closed', retryAt: null });
+			this.#setState({ ...told, status: 'closed' });
 			return;
 		}
-		this.retryTimer = setTimeout(() => void this.open(), delay);
-		this.setState({ ...told, status: 'waiting', retryAt: Date.now() + delay });
+		this.#retryTimer = setTimeout(() => void this.#open(), delay);
+		this.#setState({ ...told, status: 'waiting', retryAt: Date.now() + delay });
 	}
 
 	/* Milliseconds to the next try, or null: never. */
-	private delayAfter(code: number, goingAwayMs: number | null): number | null {
+	#delayAfter(code: number): number | null {
 		const rule = closeRule(code);
-		if (rule === 'never')
+		if (rule === 'never' || (rule === 'relogin' && this.#reloggedIn))
 			return null;
 		if (rule === 'relogin') {
-			if (this.reloggedIn)
-				return null;
-			this.reloggedIn = true;
-			this.fresh = true;
+			this.#reloggedIn = true;
 			return 0;
 		}
-		const attempt = this.attempt++;
+		const attempt = this.#attempt++;
 		if (rule === 'slow')
-			return SLOW_FROM_MS + jitter(SLOW_FROM_MS, SLOW_CAP_MS - SLOW_FROM_MS, attempt, this.random);
-		if (code === CloseCode.goingAway && goingAwayMs !== null)
-			return this.random() * goingAwayMs;
-		return jitter(this.options.backoffBase ?? 500, this.options.backoffCap ?? 30_000, attempt, this.random);
+			return SLOW_FROM_MS + jitter(SLOW_FROM_MS, SLOW_CAP_MS - SLOW_FROM_MS, attempt, this.#random);
+		if (code === CloseCode.goingAway && this.#goingAwayMs !== null)
+			return this.#random() * this.#goingAwayMs;
+		return jitter(this.#options.backoffBase ?? 500, this.#options.backoffCap ?? 20_000, attempt, this.#random);
 	}
 
-	private clearTimers(): void {
-		for (const timer of [this.retryTimer, this.connectTimer, this.heartTimer, this.renewTimer])
-			if (timer !== null)
-				clearTimeout(timer);
-		this.retryTimer = this.connectTimer = this.heartTimer = this.renewTimer = null;
+	#clearTimers(): void {
+		for (const timer of [this.#retryTimer, this.#connectTimer, this.#heartTimer, this.#renewTimer])
+			clearTimeout(timer);
 	}
 
-	private setState(state: SocketState): void {
-		this.state = state;
-		this.owner.onState(state);
+	#setState(state: Partial<SocketState> & Pick<SocketState, 'status'>): void {
+		this.#state = { ...NOTHING, ...state };
+		this.#owner.onState(this.#state);
 	}
 
 	/* ---- frames ---- */
 
-	private transmit<Name extends CommandName>(
-		type: Name, fields: Commands[Name]['fields'],
-	): Promise<Commands[Name]['data']> {
-		const ref = this.nextRef++;
+	#transmit<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
+		const ref = this.#nextRef++;
 		const text = JSON.stringify({ ...fields, type, ref });
-		if (encoder.encode(text).length > this.maxFrameBytes())
+		if (byteLength(text) > this.maxFrameBytes())
 			return Promise.reject(new TaskChatError('too_large', 'the frame is larger than the server takes'));
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
-				this.waiting.delete(ref);
+				this.#waiting.delete(ref);
 				reject(new TaskChatError('timeout', `no reply to ${type}`));
-			}, this.options.replyTimeout ?? 30_000);
+			}, this.#options.replyTimeout ?? 30_000);
 			/* The reply's shape is the protocol's promise for this command. */
-			this.waiting.set(ref, { resolve: resolve as (data: unknown) => void, reject, timer });
-			this.socket?.send(text);
+			this.#waiting.set(ref, { resolve: resolve as (data: unknown) => void, reject, timer });
+			this.#socket?.send(text);
 		});
 	}
 
-	private receive(data: unknown): void {
-		this.lastHeard = Date.now();
+	#receive(data: unknown): void {
+		this.#lastHeard = Date.now();
+		this.#silent = false;
 		const frame = typeof data === 'string' ? parseFrame(data) : null;
 		if (frame === null)
 			return;
-		if (frame.type === 'reply')
-			this.settle(frame);
-		else if (isSessionEvent(frame))
-			this.session(frame);
-		else
-			this.owner.onEvent(frame);
-	}
-
-	private settle(reply: Reply): void {
-		const waiting = typeof reply.ref === 'number' ? this.waiting.get(reply.ref) : undefined;
-		if (!waiting)
-			return;
-		this.waiting.delete(reply.ref as number);
-		clearTimeout(waiting.timer);
-		if (reply.ok)
-			waiting.resolve(reply.data);
-		else
-			waiting.reject(reply.error);
-	}
-
-	private session(event: SessionEvent): void {
-		switch (event.type) {
+		switch (frame.type) {
+			case 'reply':
+				this.#settle(frame);
+				break;
 			case 'welcome':
-				this.welcomed(event);
+				this.#welcomed(frame, 'socket');
+				this.#listenToHeart();
 				break;
 			case 'token_expiring':
-				void this.renew(this.generation);
+				void this.#renew(this.#generation);
 				break;
 			case 'going_away':
-				this.goingAwayMs = event.retry_ms;
+				this.#goingAwayMs = frame.retry_ms;
 				break;
+			default:
+				this.#owner.onEvent(frame);
 		}
 	}
 
-	private welcomed(welcome: Welcome): void {
-		if (this.connectTimer !== null)
-			clearTimeout(this.connectTimer);
-		this.connectTimer = null;
-		this.reloggedIn = false;
-		this.fresh = false;
-		this.openedAt = Date.now();
-		this.setState({ status: 'open', closeCode: null, closeReason: '', retryAt: null, welcome });
-		this.listenToHeart(this.generation, welcome.heartbeat * 1000);
+	#settle(reply: Reply): void {
+		const waiting = this.#waiting.get(reply.ref);
+		this.#waiting.delete(reply.ref);
+		clearTimeout(waiting?.timer);
+		if (reply.ok)
+			waiting?.resolve(reply.data);
+		else
+			waiting?.reject(toError(reply.error));
+	}
+
+	#welcomed(welcome: Welcome, transport: SocketState['transport']): void {
+		clearTimeout(this.#connectTimer);
+		this.#reloggedIn = false;
+		if (transport === 'socket')
+			this.#unopened = 0;
+		this.#openedAt = Date.now();
+		this.#setState({ status: 'open', transport, welcome });
 	}
 
 	/* ---- staying ---- */
@@ -374,33 +439,37 @@ export class TaskChatSocket {
 	 * The relay's own pings are answered by the browser and never seen here,
 	 * so a silence of one heartbeat is asked about, and then given up.
 	 */
-	private listenToHeart(generation: number, interval: number): void {
-		this.heartTimer = setTimeout(() => {
-			const silence = Date.now() - this.lastHeard;
-			if (silence < interval) {
-				this.listenToHeart(generation, interval);
-				return;
-			}
-			this.transmit('ping', {}).catch(() => {});
-			const asked = Date.now();
-			this.heartTimer = setTimeout(() => {
-				if (this.lastHeard < asked)
-					this.lost(generation, CloseCode.heartbeatLost, 'no answer from the server');
-				else
-					this.listenToHeart(generation, interval);
-			}, PONG_DUE_MS);
-		}, Math.max(50, this.lastHeard + interval - Date.now()));
+	#listenToHeart(): void {
+		const due = this.#lastHeard + (this.#state.welcome?.heartbeat ?? 25) * 1000 - Date.now();
+		if (due > 0)
+			this.#heartTimer = setTimeout(() => this.#listenToHeart(), due);
+		else
+			this.#askHeart();
+	}
+
+	#askHeart(): void {
+		const generation = this.#generation;
+		this.#silent = true;
+		clearTimeout(this.#heartTimer);
+		this.#heartTimer = setTimeout(() => {
+			if (this.#silent)
+				this.#lost(generation, CloseCode.heartbeatLost, 'no answer from the server');
+			else
+				this.#listenToHeart();
+		}, PONG_DUE_MS);
+		/* Any frame is an answer; a refusal too. */
+		this.#transmit('ping', {}).catch(() => {});
 	}
 
 	/* While this fails the old log-in stays, until the relay ends it with 4401. */
-	private async renew(generation: number): Promise<void> {
+	async #renew(generation: number): Promise<void> {
 		try {
-			const credential = await this.credential(true);
-			if (generation === this.generation)
-				await this.transmit('authenticate', credential);
+			const credential = await this.#credential(true);
+			if (generation === this.#generation)
+				await this.#transmit('authenticate', credential);
 		} catch {
-			if (generation === this.generation)
-				this.renewTimer = setTimeout(() => void this.renew(generation), RENEW_AGAIN_MS);
+			if (generation === this.#generation)
+				this.#renewTimer = setTimeout(() => void this.#renew(generation), RENEW_AGAIN_MS);
 		}
 	}
 }

@@ -5,36 +5,36 @@
  */
 
 export abstract class Store<State> {
-	private readonly listeners = new Set<() => void>();
-	private cached: State | null = null;
-	private told = true;
+	readonly #listeners = new Set<() => void>();
+	#cached: State | null = null;
+	#told = true;
 
 	/** Builds the immutable value from what the owner holds now. */
 	protected abstract build(): State;
 
 	/** The value now; the same object until something changes. */
 	readonly getState = (): State => {
-		this.cached ??= this.build();
-		return this.cached;
+		this.#cached ??= this.build();
+		return this.#cached;
 	};
 
 	/** Calls `listener` after changes; gives the function that ends it. */
 	readonly subscribe = (listener: () => void): (() => void) => {
-		this.listeners.add(listener);
+		this.#listeners.add(listener);
 		return () => {
-			this.listeners.delete(listener);
+			this.#listeners.delete(listener);
 		};
 	};
 
 	/** The owner says that something changed. */
 	protected changed(): void {
-		this.cached = null;
-		if (!this.told)
+		this.#cached = null;
+		if (!this.#told)
 			return;
-		this.told = false;
+		this.#told = false;
 		queueMicrotask(() => {
-			this.told = true;
-			for (const listener of [...this.listeners])
+			this.#told = true;
+			for (const listener of [...this.#listeners])
 				listener();
 		});
 	}

@@ -20,7 +20,7 @@ export async function pass(ms: number): Promise<void> {
 
 export function makeClient(server: FakeServer, options: Partial<ClientOptions> = {}): TaskChatClient {
 	return new TaskChatClient({
-		url: 'ws://test/ws', getToken: () => 'ann:1', WebSocket: server.WebSocket, random: () => 0.5, ...options,
+		url: 'ws://test/ws', getToken: () => 'ann:1', WebSocket: server.WebSocket, httpUrl: null, random: () => 0.5, ...options,
 	});
 }
 

@@ -1,0 +1,248 @@
+/*
+ * polling.ts: the connection where no WebSocket can be opened: commands go to
+ * the HTTP API, and each joined room is asked for its next events by requests
+ * that wait. Loaded by socket.ts only when it is needed.
+ *
+ * What the HTTP API doesn't have is missing: typing, the list of members,
+ * delivery marks, notifications; editing and deleting are refused.
+ */
+
+import { CloseCode, TaskChatError, roomKey, toError } from './protocol.js';
+import type {
+	AnyRoomEvent, CommandName, Commands, JoinRequest, Presence, RoomListItem, RoomRefusal,
+	RoomSnapshot, Welcome,
+} from './protocol.js';
+import type { Timer } from './pace.js';
+
+export interface PollingOwner {
+	event(event: AnyRoomEvent): void;
+	/** The server is out of reach, or (4401) wants another token. */
+	lost(code: number, reason: string): void;
+}
+
+interface Followed {
+	address: { task_id: string; applicant_id: string | null };
+	after: number;
+	epoch: string;
+}
+
+type EventPage = Commands['get_events']['data'];
+
+const PAGE = 50;
+const BIG_PAGE = 200;
+const WAIT_S = 25;
+/* Browsers open six connections to a host; some must be left for commands. */
+const WAITING_ROOMS = 3;
+const ROUND_MS = 2_000;
+const PRESENCE_MS = 40_000;
+
+type Query = { [name: string]: string | number | string[] | null | undefined };
+
+interface Answer {
+	ok: boolean;
+	status: number;
+	data: unknown;
+	retryAfterMs: number | null;
+}
+
+function pause(ms: number): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function toTrouble(error: unknown): TaskChatError {
+	return error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
+}
+
+export class Polling {
+	readonly #base: string;
+	readonly #token: string;
+	readonly #owner: PollingOwner;
+	readonly #ended = new AbortController();
+	readonly #rooms = new Map<string, Followed>();
+	#presenceTimer: Timer;
+	#currentTask: string | null = null;
+
+	/** Takes the HTTP API's address (without a path) and a JWT. */
+	constructor(base: string, token: string, owner: PollingOwner) {
+		this.#base = base;
+		this.#token = token;
+		this.#owner = owner;
+	}
+
+	/** Logs in; gives what a socket would have been welcomed with, or null when it failed (the owner was told). */
+	async open(): Promise<Welcome | null> {
+		try {
+			const { user_id } = await this.#beat();
+			return {
+				type: 'welcome', user_id, session_id: '', protocol: 'http', heartbeat: 0, expires_at: '',
+				limits: { max_frame_bytes: 65_536, max_content_bytes: 16_384, rate_messages: 10, max_rooms: 200 },
+			};
+		} catch (error) {
+			this.#owner.lost(CloseCode.lost, String(error));
+			return null;
+		}
+	}
+
+	/** Ends everything that is under way. */
+	close(): void {
+		this.#ended.abort();
+		clearTimeout(this.#presenceTimer);
+	}
+
+	/** As TaskChatSocket.request(); commands that HTTP doesn't have are 'unavailable'. */
+	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
+		const command = this.#commands[type] as ((fields: Commands[Name]['fields']) => Promise<Commands[Name]['data']>) | undefined;
+		return command?.(fields) ?? Promise.reject(new TaskChatError('unavailable', `${type} needs a WebSocket`));
+	}
+
+	readonly #commands: { [Name in CommandName]?: (fields: Commands[Name]['fields']) => Promise<Commands[Name]['data']> } = {
+		join_task_room: async (request) => this.#join(request, await this.#myRooms()),
+		join_task_rooms: async ({ rooms }) => {
+			const mine = await this.#myRooms();
+			return { rooms: await Promise.all(rooms.map((request) => this.#joinOrRefuse(request, mine))) };
+		},
+		leave_task_room: async (address) => {
+			this.#rooms.delete(roomKey(address));
+			return {};
+		},
+		send_message: ({ task_id, ...body }) => this.#call('send-message', { task_id }, body),
+		mark_read: ({ task_id, ...body }) => this.#call('read', { task_id }, body),
+		get_messages: (fields) => this.#call('messages', { ...fields }),
+		get_events: (fields) => this.#events(fields),
+		get_rooms: (fields) => this.#call('rooms', { ...fields }),
+		user_presence: async ({ user_ids, current_task_id }) => {
+			if (user_ids)
+				return this.#call('user/presence', { user_id: user_ids });
+			this.#currentTask = current_task_id ?? null;
+			return { presence: [await this.#beat()] };
+		},
+	};
+
+	/* ---- rooms ---- */
+
+	async #myRooms(): Promise<RoomListItem[]> {
+		const rooms: RoomListItem[] = [];
+		for (;;) {
+			const page: Commands['get_rooms']['data'] = await this.#call('rooms', { limit: BIG_PAGE, offset: rooms.length });
+			rooms.push(...page.rooms);
+			if (!page.has_more || page.rooms.length === 0)
+				return rooms;
+		}
+	}
+
+	#events({ task_id, applicant_id, after_seq, limit }: Commands['get_events']['fields'], wait?: number): Promise<EventPage> {
+		return this.#call('events', { task_id, applicant_id, after_seq, limit, wait });
+	}
+
+	async #joinOrRefuse(request: JoinRequest, mine: RoomListItem[]): Promise<RoomSnapshot | RoomRefusal> {
+		try {
+			return await this.#join(request, mine);
+		} catch (error) {
+			if (!(error instanceof TaskChatError))
+				throw error;
+			const { code, message } = error;
+			return { task_id: request.task_id, applicant_id: request.applicant_id ?? null, error: { code, message } };
+		}
+	}
+
+	/* What join_task_room would have answered, of what HTTP tells. */
+	async #join(request: JoinRequest, mine: RoomListItem[]): Promise<RoomSnapshot> {
+		const { task_id, after_seq } = request;
+		const found = mine.filter((room) => room.task_id === task_id);
+		const wanted = request.applicant_id ?? null;
+		const item = found.find((one) => one.applicant_id === wanted)
+			?? found.find((one) => wanted === null && one.role === 'applicant');
+		if (!item)
+			throw new TaskChatError('forbidden', 'no such room');
+		const { applicant_id, role, status } = item;
+		const address = { task_id, applicant_id };
+		let page = await this.#events({ ...address, after_seq: after_seq ?? 0, limit: after_seq === undefined ? 1 : BIG_PAGE });
+		const reset = after_seq !== undefined
+			&& (page.epoch !== request.epoch || after_seq > page.last_seq || after_seq < page.first_seq - 1);
+		if (reset || after_seq === undefined)
+			page = await this.#events({ ...address, after_seq: Math.max(page.first_seq - 1, page.last_seq - PAGE), limit: PAGE });
+		const { events, first_seq, last_seq, epoch, has_more } = page;
+		const room: Followed = { address, after: events.at(-1)?.seq ?? last_seq, epoch };
+		this.#rooms.set(roomKey(address), room);
+		void this.#follow(room);
+		return { ...address, first_seq, last_seq, epoch, role, status, members: [], events, complete: !has_more, reset };
+	}
+
+	/* Asks for what is new for as long as the room is joined. */
+	async #follow(room: Followed): Promise<void> {
+		const key = roomKey(room.address);
+		while (this.#rooms.get(key) === room && !this.#ended.signal.aborted)
+			try {
+				const few = this.#rooms.size <= WAITING_ROOMS;
+				const asked = Date.now();
+				this.#take(room, await this.#events({ ...room.address, after_seq: room.after, limit: BIG_PAGE }, few ? WAIT_S : 0));
+				if (!few || Date.now() - asked < ROUND_MS)
+					await pause(few ? ROUND_MS / 10 : ROUND_MS * this.#rooms.size / WAITING_ROOMS);
+			} catch (error) {
+				await this.#trouble(room, toTrouble(error));
+			}
+	}
+
+	#take(room: Followed, { events, epoch }: EventPage): void {
+		if (epoch !== room.epoch)
+			this.#owner.lost(CloseCode.goingAway, 'the room begins anew');
+		for (const event of events) {
+			if (this.#rooms.get(roomKey(room.address)) !== room || this.#ended.signal.aborted)
+				return;
+			room.after = event.seq;
+			this.#owner.event(event);
+		}
+	}
+
+	async #trouble(room: Followed, { code, retryAfterMs }: TaskChatError): Promise<void> {
+		if (code === 'forbidden' || code === 'not_found') {
+			this.#rooms.delete(roomKey(room.address));
+			this.#owner.event({ ...room.address, type: 'removed_from_room', reason: 'removed' });
+		} else
+			await pause(retryAfterMs ?? ROUND_MS);
+	}
+
+	/* ---- requests ---- */
+
+	/* Says that the user is there, again and again: the lease of one time is 60 s. */
+	async #beat(): Promise<Presence> {
+		clearTimeout(this.#presenceTimer);
+		this.#presenceTimer = setTimeout(() => {
+			/* What keeps this from working is told by #call; the rest passes until the next time. */
+			this.#beat().catch(() => {});
+		}, PRESENCE_MS);
+		const body = { is_online: true, current_task_id: this.#currentTask };
+		const { presence } = await this.#call<{ presence: Presence }>('user/presence', {}, body);
+		return presence;
+	}
+
+	async #call<Data>(what: string, query: Query, body?: object): Promise<Data> {
+		const url = new URL(`/api/${what}`, this.#base);
+		for (const [name, values] of Object.entries(query))
+			for (const value of [values].flat())
+				if (value !== undefined && value !== null)
+					url.searchParams.append(name, String(value));
+		const { ok, status, data, retryAfterMs } = await this.#fetch(url, body);
+		if (ok)
+			return data as Data;
+		const { code, message } = toError((data as { error?: object }).error);
+		if (status === 401)
+			this.#owner.lost(CloseCode.notLoggedIn, message);
+		throw new TaskChatError(code, message, retryAfterMs);
+	}
+
+	async #fetch(url: URL, body: object | undefined): Promise<Answer> {
+		try {
+			const answer = await fetch(url, {
+				method: body ? 'POST' : 'GET', body: body ? JSON.stringify(body) : null, cache: 'no-store',
+				headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+				signal: this.#ended.signal,
+			});
+			const seconds = Number(answer.headers.get('retry-after'));
+			return { ok: answer.ok, status: answer.status, data: await answer.json(), retryAfterMs: seconds ? seconds * 1000 : null };
+		} catch (error) {
+			this.#owner.lost(CloseCode.lost, String(error));
+			throw new TaskChatError('disconnected', String(error));
+		}
+	}
+}
