@@ -1,6 +1,11 @@
 /*
- * binding: triggers on the application's own tables that rooms follow.
+ * binding: triggers on the application's own tables that rooms follow.  What
+ * reads such a table goes through rows_of(), with the rights of its owner.
  */
+CREATE FUNCTION taskchat.rows_of(relation regclass, query text, argument text) RETURNS TABLE (key text, value text)
+	AS 'MODULE_PATHNAME', 'taskchat_rows_of' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.rows_of(regclass, text, text) IS 'Internal: what a query gives with the rights of a table''s owner';
+
 CREATE FUNCTION taskchat.require_task(task_id text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,12 +18,13 @@ BEGIN
 		SELECT format_type(a.atttypid, a.atttypmod) INTO key_type FROM pg_attribute a
 		WHERE a.attrelid = binding.tasks AND a.attname = binding.task_key;
 		BEGIN
-			EXECUTE format('SELECT true FROM %s WHERE %I = $1::%s AND %2$I::text = $1 FOR KEY SHARE', binding.tasks, binding.task_key, key_type)
-				INTO present USING require_task.task_id;
+			PERFORM FROM taskchat.rows_of(binding.tasks,
+				format('SELECT %I::text, NULL::text FROM %s WHERE %1$I = $1::%3$s AND %1$I::text = $1 FOR KEY SHARE', binding.task_key, binding.tasks, key_type),
+				require_task.task_id);
+			present := FOUND;
 		EXCEPTION WHEN data_exception THEN
 			present := false;
 		END;
-		present := coalesce(present, false);
 		EXIT WHEN present;
 	END LOOP;
 	IF NOT present THEN
@@ -28,54 +34,38 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.require_task(text) IS 'Internal: refuses a room for a task that the bound table doesn''t have';
 
-CREATE FUNCTION taskchat.bound_task() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION taskchat.bound_change(op "char", task text, creator text, changes jsonb) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
-	new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
-	task_key text := TG_ARGV[0];
-	task text := coalesce(new_row, old_row) ->> task_key;
-	creator text := coalesce(new_row, old_row) ->> TG_ARGV[1];
-	changes jsonb;
 BEGIN
 	IF task IS NULL OR task = '' OR octet_length(task) > 255 THEN
-		IF TG_OP = 'INSERT' THEN
+		IF op = 'i' THEN
 			RAISE WARNING 'taskchat opens no room for a task without a usable key';
 		END IF;
-	ELSIF TG_OP = 'INSERT' THEN
+	ELSIF op = 'i' THEN
 		IF creator IS NULL OR creator = '' OR octet_length(creator) > 255 THEN
 			RAISE WARNING 'taskchat opens no room for a task without a usable creator';
 		ELSIF NOT EXISTS (SELECT FROM taskchat.task_rooms r WHERE r.task_id = task AND r.applicant_id IS NULL) THEN
 			PERFORM taskchat.open_room(task, creator);
 		END IF;
-	ELSIF TG_OP = 'UPDATE' THEN
-		SELECT jsonb_object_agg(w.name, jsonb_build_object('old', taskchat.watched(old_row -> w.name), 'new', taskchat.watched(new_row -> w.name)))
-			INTO changes
-			FROM unnest(TG_ARGV[2]::text[]) AS w (name)
-			WHERE old_row -> w.name IS DISTINCT FROM new_row -> w.name;
+	ELSIF op = 'u' THEN
 		IF changes IS NOT NULL THEN
 			PERFORM taskchat.stage('e', task, NULL, 'task_update', taskchat.current_user_id(), changes, NULL);
 		END IF;
 	ELSE
 		PERFORM taskchat.stage('d', task, NULL, NULL, NULL, NULL, NULL);
 	END IF;
-	RETURN NULL;
 END
 $$;
+COMMENT ON FUNCTION taskchat.bound_change("char", text, text, jsonb) IS 'Internal: what became of a row of a bound table';
+
+CREATE FUNCTION taskchat.bound_task() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'taskchat_bound_task' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.bound_task() IS 'Internal: trigger of bound tables';
 
-CREATE FUNCTION taskchat.watched(value jsonb) RETURNS jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN octet_length(value::text) > 2000 THEN 'null' ELSE coalesce(value, 'null') END
-$$;
-COMMENT ON FUNCTION taskchat.watched(jsonb) IS 'Internal: a watched value, null when it is too long';
-
-CREATE FUNCTION taskchat.bind_tasks(tasks regclass, task_key name DEFAULT 'id', creator_key name DEFAULT 'creator_id',
-		watch name[] DEFAULT '{status}', users regclass DEFAULT NULL, user_key name DEFAULT 'id',
-		backfill boolean DEFAULT true) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION taskchat.bind_table(tasks regclass, task_key name, creator_key name, watch name[], users regclass, user_key name,
+		backfill boolean) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wanted name;
@@ -83,9 +73,6 @@ DECLARE
 	task record;
 	changed text;
 BEGIN
-	IF NOT pg_has_role(session_user, (SELECT c.relowner FROM pg_class c WHERE c.oid = tasks), 'USAGE') THEN
-		RAISE insufficient_privilege USING MESSAGE = format('must be owner of %s', tasks);
-	END IF;
 	FOREACH wanted IN ARRAY watch || task_key || creator_key LOOP
 		IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = tasks AND a.attname = wanted AND a.attnum > 0 AND NOT a.attisdropped) THEN
 			RAISE undefined_column USING MESSAGE = format('%s has no column %I', tasks, wanted);
@@ -105,7 +92,10 @@ BEGIN
 		EXECUTE format('ALTER TRIGGER taskchat_bound_update ON %s DEPENDS ON EXTENSION taskchat', tasks);
 	END IF;
 	IF backfill THEN
-		FOR task IN EXECUTE format('SELECT %I::text AS id, %I::text AS creator FROM %s ORDER BY 1', task_key, creator_key, tasks) LOOP
+		FOR task IN
+			SELECT r.key AS id, r.value AS creator
+			FROM taskchat.rows_of(tasks, format('SELECT %I::text, %I::text FROM %s ORDER BY 1', task_key, creator_key, tasks), NULL) AS r
+		LOOP
 			IF task.id IS NULL OR task.id = '' OR octet_length(task.id) > 255
 				OR task.creator IS NULL OR task.creator = '' OR octet_length(task.creator) > 255
 			THEN
@@ -119,21 +109,28 @@ BEGIN
 	RETURN opened;
 END
 $$;
+COMMENT ON FUNCTION taskchat.bind_table(regclass, name, name, name[], regclass, name, boolean) IS 'Internal: bind_tasks() once the caller is known to own the table';
+
+CREATE FUNCTION taskchat.bind_tasks(tasks regclass, task_key name DEFAULT 'id', creator_key name DEFAULT 'creator_id',
+		watch name[] DEFAULT '{status}', users regclass DEFAULT NULL, user_key name DEFAULT 'id',
+		backfill boolean DEFAULT true) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'taskchat_bind_tasks' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean) IS 'Makes rooms follow the application''s table of tasks';
 
-CREATE FUNCTION taskchat.unbind_tasks(tasks regclass) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION taskchat.unbind_table(tasks regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF NOT pg_has_role(session_user, (SELECT c.relowner FROM pg_class c WHERE c.oid = unbind_tasks.tasks), 'USAGE') THEN
-		RAISE insufficient_privilege USING MESSAGE = format('must be owner of %s', unbind_tasks.tasks);
-	END IF;
-	DELETE FROM taskchat.bindings b WHERE b.tasks = unbind_tasks.tasks;
+	DELETE FROM taskchat.bindings b WHERE b.tasks = unbind_table.tasks;
 	IF NOT FOUND THEN
-		RAISE no_data_found USING MESSAGE = format('%s is not bound', unbind_tasks.tasks);
+		RAISE no_data_found USING MESSAGE = format('%s is not bound', unbind_table.tasks);
 	END IF;
-	EXECUTE format('DROP TRIGGER taskchat_bound ON %s', unbind_tasks.tasks);
-	EXECUTE format('DROP TRIGGER IF EXISTS taskchat_bound_update ON %s', unbind_tasks.tasks);
+	EXECUTE format('DROP TRIGGER taskchat_bound ON %s', unbind_table.tasks);
+	EXECUTE format('DROP TRIGGER IF EXISTS taskchat_bound_update ON %s', unbind_table.tasks);
 END
 $$;
+COMMENT ON FUNCTION taskchat.unbind_table(regclass) IS 'Internal: unbind_tasks() once the caller is known to own the table';
+
+CREATE FUNCTION taskchat.unbind_tasks(tasks regclass) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_unbind_tasks' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.unbind_tasks(regclass) IS 'Undoes bind_tasks(); rooms stay';
