@@ -44,8 +44,8 @@ PGFILEDESC = "taskchat - messages, presence and events for tasks"
 PG_CPPFLAGS = -DTASKCHAT_VERSION='"$(EXTVERSION)"'
 
 # One file a concern, joined in this order.
-SQL_CONCERNS = prologue tables identity rooms membership messages receipts \
-	presence notifications delivery binding relay policies grants comments
+SQL_CONCERNS = prologue tables identity rooms membership messages search receipts \
+	presence notifications delivery retention binding relay policies grants comments
 SQL_PARTS = $(patsubst %,extension/sql/%.sql,$(SQL_CONCERNS))
 
 # Tests of the first list run first and in this order; the others follow.

@@ -7,6 +7,9 @@
  * snapshot's age (REPEATABLE READ) then never makes a writer fail.  Scans for
  * writers use SnapshotSelf, which sees what is committed now; it takes no
  * predicate locks, so SERIALIZABLE transactions don't conflict over counters.
+ *
+ * Who takes several locks takes them in one order: a task's members by room,
+ * then messages, then rooms by room_id, then counters of notifications.
  */
 #include "taskchat.h"
 
@@ -45,6 +48,7 @@ PG_FUNCTION_INFO_V1(taskchat_find_room);
 PG_FUNCTION_INFO_V1(taskchat_refuse_room);
 PG_FUNCTION_INFO_V1(taskchat_refuse_closed);
 PG_FUNCTION_INFO_V1(taskchat_enter_room);
+PG_FUNCTION_INFO_V1(taskchat_waits);
 PG_FUNCTION_INFO_V1(taskchat_lock_room);
 PG_FUNCTION_INFO_V1(taskchat_lock_member);
 
@@ -469,6 +473,13 @@ taskchat_enter_room(PG_FUNCTION_ARGS)
 
 	room_enter(PG_GETARG_INT64(0), identity_require(), &room);
 	PG_RETURN_VOID();
+}
+
+/* waits() → boolean: for statements that must not wait where we don't. */
+Datum
+taskchat_waits(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(lock_policy == LockWaitBlock);
 }
 
 /* lock_room(room_id) → boolean: take the room's lock; false when it is gone. */

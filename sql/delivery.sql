@@ -38,6 +38,18 @@ SET ROLE taskchat_user;
 SELECT taskchat.undelivered();
 RESET ROLE;
 
+-- Figures: deliveries are those to other members from their joining; the private room counts.
+SET ROLE taskchat_backend;
+SELECT messages, deliveries_expected, deliveries_confirmed, delivery_rate, latency_p50_ms >= 0, latency_p99_ms >= latency_p50_ms
+FROM taskchat.delivery_stats(task_id => 'deliv-1');
+SELECT messages, deliveries_expected, deliveries_confirmed, delivery_rate, latency_p50_ms FROM taskchat.delivery_stats(now() + interval '1 hour');
+SELECT messages, deliveries_expected, deliveries_confirmed, delivery_rate, latency_p50_ms FROM taskchat.delivery_stats(task_id => 'no such task');
+SELECT messages >= 4, deliveries_expected >= 8 FROM taskchat.delivery_stats('-infinity');
+SELECT pg_temp.attempt(NULL, 'SELECT taskchat.delivery_stats(NULL)');
+-- One row a movement of a cursor, with one latency a message of others since joining.
+RESET ROLE;
+SELECT user_id, up_to_seq, cardinality(latencies_ms) FROM taskchat.delivery_samples d JOIN taskchat.task_rooms r USING (room_id) WHERE task_id = 'deliv-1' ORDER BY 1, 2;
+
 -- Signing out: the relays hear it, and tickets that wait are void.
 SET ROLE taskchat_backend;
 SELECT taskchat.create_ticket('hans') AS ticket \gset

@@ -65,6 +65,11 @@ COMMENT ON COLUMN taskchat.user_presence.current_task_id IS 'The task that the u
 
 COMMENT ON COLUMN taskchat.notification_counters.user_id IS 'The user';
 COMMENT ON COLUMN taskchat.notification_counters.last_seq IS 'Highest seq that was given';
+COMMENT ON COLUMN taskchat.delivery_samples.room_id IS 'The room';
+COMMENT ON COLUMN taskchat.delivery_samples.user_id IS 'Whose cursor moved';
+COMMENT ON COLUMN taskchat.delivery_samples.up_to_seq IS 'Where it moved to';
+COMMENT ON COLUMN taskchat.delivery_samples.delivered_at IS 'When it moved';
+COMMENT ON COLUMN taskchat.delivery_samples.latencies_ms IS 'Milliseconds from storing to delivery, one a message of others that it passed';
 COMMENT ON COLUMN taskchat.last_seen.user_id IS 'The user';
 COMMENT ON COLUMN taskchat.last_seen.last_seen IS 'When the last session ended';
 COMMENT ON COLUMN taskchat.bindings.tasks IS 'The application''s table of tasks';
@@ -101,5 +106,8 @@ COMMENT ON POLICY sender_writes ON taskchat.task_messages IS 'Users send as them
 
 COMMENT ON INDEX taskchat.task_members_user_task IS 'The rooms of a user: policies, addresses';
 COMMENT ON INDEX taskchat.task_messages_reply_to IS 'Replies to a message that goes';
+COMMENT ON INDEX taskchat.task_messages_time IS 'Messages of a period';
+COMMENT ON INDEX taskchat.task_messages_search IS 'Full-text search';
+COMMENT ON INDEX taskchat.delivery_samples_time IS 'Samples of a period';
 COMMENT ON INDEX taskchat.sessions_user IS 'The sessions of a user';
 COMMENT ON INDEX taskchat.tickets_expiry IS 'Tickets that have run out';

@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.set_presence(boolean, text), taskchat.get_presence(text[]),
 	taskchat.edit_message(uuid, text), taskchat.delete_message(uuid),
 	taskchat.get_rooms(), taskchat.list_rooms(bigint, bigint), taskchat.unread(bigint, text, bigint),
-	taskchat.set_muted(text, boolean, text),
+	taskchat.set_muted(text, boolean, text), taskchat.search_messages(text, text, int, text),
 	taskchat.get_notifications(bigint, bigint, int), taskchat.mark_notification_read(uuid),
 	taskchat.message_json(taskchat.task_messages), taskchat.message_event(taskchat.task_messages),
 	taskchat.room_event(taskchat.task_events, taskchat.task_messages), taskchat.json_time(timestamptz),
@@ -34,6 +34,7 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.send_system_message(text, text, jsonb, text), taskchat.publish_task_update(text, jsonb, text),
 	taskchat.notify_user(text, text, jsonb, text), taskchat.create_ticket(text, interval),
 	taskchat.end_sessions(text), taskchat.new_epoch(), taskchat.undelivered(interval),
+	taskchat.delivery_stats(timestamptz, text), taskchat.purge_messages(interval),
 	taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean), taskchat.unbind_tasks(regclass)
 	TO taskchat_backend;
 

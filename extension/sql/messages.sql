@@ -52,9 +52,6 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.send_system_message(text, text, jsonb, text) IS 'Stores a message without a sender';
 
-/*
- * Locks come in one order everywhere: members, then messages, then the room.
- */
 CREATE FUNCTION taskchat.take_own_message(message_id uuid) RETURNS taskchat.task_messages
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -8,12 +8,13 @@ DECLARE
 	reader text := taskchat.require_identity();
 	room bigint := taskchat.find_room(mark_read.task_id, mark_read.applicant_id, false);
 	old_seq bigint;
+	delivered_seq bigint;
 	new_seq bigint;
 	my_role text;
 BEGIN
 	PERFORM taskchat.refuse_null('up_to_seq', up_to_seq IS NULL);
 	PERFORM taskchat.lock_member(room, reader);
-	SELECT m.last_read_seq, least(up_to_seq, r.last_seq), m.role INTO old_seq, new_seq, my_role
+	SELECT m.last_read_seq, m.last_delivered_seq, least(up_to_seq, r.last_seq), m.role INTO old_seq, delivered_seq, new_seq, my_role
 	FROM taskchat.task_members m JOIN taskchat.task_rooms r USING (room_id)
 	WHERE m.room_id = room AND m.user_id = reader;
 	IF my_role IS NULL THEN
@@ -25,6 +26,15 @@ BEGIN
 	UPDATE taskchat.task_members m
 	SET last_read_seq = new_seq, last_delivered_seq = greatest(m.last_delivered_seq, new_seq)
 	WHERE m.room_id = room AND m.user_id = reader;
+	IF new_seq > delivered_seq THEN
+		PERFORM taskchat.note_deliveries(ARRAY[room], ARRAY[reader], ARRAY[delivered_seq], ARRAY[new_seq]);
+	END IF;
+	IF NOT taskchat.waits() THEN
+		PERFORM FROM taskchat.task_messages m
+		WHERE m.room_id = room AND m.seq > old_seq AND m.seq <= new_seq
+			AND m.read_at IS NULL AND m.sender_id IS DISTINCT FROM reader
+		FOR NO KEY UPDATE NOWAIT;
+	END IF;
 	UPDATE taskchat.task_messages m SET read_at = clock_timestamp()
 	WHERE m.room_id = room AND m.seq > old_seq AND m.seq <= new_seq
 		AND m.read_at IS NULL AND m.sender_id IS DISTINCT FROM reader;

@@ -501,28 +501,28 @@ CREATE FUNCTION taskchat.relay_delivered(rooms bigint[], users text[], seqs bigi
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	moved_room bigint;
+	moved record;
 BEGIN
-	FOR moved_room IN
-		WITH wanted AS (
-			SELECT m.room_id, m.user_id, least(max(d.seq), r.last_seq) AS seq
-			FROM unnest(rooms, users, seqs) AS d (room_id, user_id, seq)
-			JOIN taskchat.task_members m ON m.room_id = d.room_id AND m.user_id = d.user_id
-			JOIN taskchat.task_rooms r ON r.room_id = d.room_id
-			GROUP BY m.room_id, m.user_id, r.last_seq
-		), held AS MATERIALIZED (
-			SELECT m.room_id, m.user_id, w.seq FROM taskchat.task_members m JOIN wanted w USING (room_id, user_id)
-			WHERE m.last_delivered_seq < w.seq
-			ORDER BY m.room_id, m.user_id FOR NO KEY UPDATE OF m
-		), moved AS (
-			UPDATE taskchat.task_members m SET last_delivered_seq = h.seq FROM held h
-			WHERE m.room_id = h.room_id AND m.user_id = h.user_id AND m.last_delivered_seq < h.seq
-			RETURNING m.room_id
-		)
-		SELECT DISTINCT moved.room_id FROM moved
-	LOOP
-		PERFORM taskchat.ring('c', moved_room::text);
-	END LOOP;
+	WITH wanted AS (
+		SELECT m.room_id, m.user_id, least(max(d.seq), r.last_seq) AS seq
+		FROM unnest(rooms, users, seqs) AS d (room_id, user_id, seq)
+		JOIN taskchat.task_members m ON m.room_id = d.room_id AND m.user_id = d.user_id
+		JOIN taskchat.task_rooms r ON r.room_id = d.room_id
+		GROUP BY m.room_id, m.user_id, r.last_seq
+	), held AS MATERIALIZED (
+		SELECT m.room_id, m.user_id, m.last_delivered_seq AS old_seq, w.seq
+		FROM taskchat.task_members m JOIN wanted w USING (room_id, user_id)
+		WHERE m.last_delivered_seq < w.seq
+		ORDER BY m.room_id, m.user_id FOR NO KEY UPDATE OF m
+	), updated AS (
+		UPDATE taskchat.task_members m SET last_delivered_seq = h.seq FROM held h
+		WHERE m.room_id = h.room_id AND m.user_id = h.user_id AND m.last_delivered_seq < h.seq
+		RETURNING m.room_id, m.user_id, h.old_seq, h.seq
+	)
+	SELECT array_agg(u.room_id) AS rooms, array_agg(u.user_id) AS users, array_agg(u.old_seq) AS old_seqs, array_agg(u.seq) AS seqs
+		INTO moved FROM updated u;
+	PERFORM taskchat.note_deliveries(moved.rooms, moved.users, moved.old_seqs, moved.seqs);
+	PERFORM taskchat.ring('c', r.room_id::text) FROM (SELECT DISTINCT unnest(moved.rooms)) AS r (room_id);
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_delivered(bigint[], text[], bigint[]) IS 'Relay: moves delivery cursors forward';

@@ -17,6 +17,10 @@ CREATE FUNCTION taskchat.lock_member(room_id bigint, user_id text) RETURNS boole
 	AS 'MODULE_PATHNAME', 'taskchat_lock_member' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.lock_member(bigint, text) IS 'Internal: locks a member row';
 
+CREATE FUNCTION taskchat.waits() RETURNS boolean
+	AS 'MODULE_PATHNAME', 'taskchat_waits' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION taskchat.waits() IS 'Internal: false in a relay''s batch, where somebody else''s lock is an error';
+
 CREATE FUNCTION taskchat.append_event(room_id bigint, kind text, actor_id text, payload jsonb) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'taskchat_append_event' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.append_event(bigint, text, text, jsonb) IS 'Internal: the next event of a room''s line';
@@ -88,6 +92,7 @@ AS $$
 BEGIN
 	DELETE FROM taskchat.task_messages m WHERE m.room_id = erase_room.room_id;
 	DELETE FROM taskchat.task_events e WHERE e.room_id = erase_room.room_id;
+	DELETE FROM taskchat.delivery_samples d WHERE d.room_id = erase_room.room_id;
 	DELETE FROM taskchat.task_rooms r WHERE r.room_id = erase_room.room_id;
 END
 $$;

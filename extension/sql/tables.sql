@@ -70,7 +70,12 @@ CREATE TABLE taskchat.task_messages (
 	PRIMARY KEY (room_id, seq),
 	CONSTRAINT task_messages_client_msg_id_key UNIQUE (task_id, sender_id, client_msg_id)
 );
+/* Rows come in the order of time. */
+CREATE INDEX task_messages_time ON taskchat.task_messages USING brin (created_at);
 CREATE INDEX task_messages_reply_to ON taskchat.task_messages (reply_to) WHERE reply_to IS NOT NULL;
+/* search_messages() repeats the expression.  A short list of pending entries keeps each sender's share of merging it small. */
+CREATE INDEX task_messages_search ON taskchat.task_messages USING gin (pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig, content))
+	WITH (gin_pending_list_limit = 256);
 COMMENT ON TABLE taskchat.task_messages IS 'Messages; with task_events the gapless line of each room';
 
 CREATE TABLE taskchat.task_events (
@@ -85,6 +90,17 @@ CREATE TABLE taskchat.task_events (
 	PRIMARY KEY (room_id, seq)
 );
 COMMENT ON TABLE taskchat.task_events IS 'Durable events of a room that are not new messages';
+
+CREATE TABLE taskchat.delivery_samples (
+	room_id bigint NOT NULL,
+	user_id text COLLATE "C" NOT NULL,
+	up_to_seq bigint NOT NULL,
+	delivered_at timestamptz NOT NULL,
+	latencies_ms int[] NOT NULL,
+	PRIMARY KEY (room_id, user_id, up_to_seq)
+);
+CREATE INDEX delivery_samples_time ON taskchat.delivery_samples USING brin (delivered_at);
+COMMENT ON TABLE taskchat.delivery_samples IS 'How long messages took to their readers: one row a movement of a delivery cursor';
 
 CREATE TABLE taskchat.notifications (
 	id uuid PRIMARY KEY,
@@ -174,6 +190,7 @@ SELECT pg_catalog.pg_extension_config_dump('taskchat.task_rooms', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.task_members', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.task_messages', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.task_events', '');
+SELECT pg_catalog.pg_extension_config_dump('taskchat.delivery_samples', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.notifications', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.notification_counters', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.last_seen', '');
