@@ -1,101 +1,77 @@
 /*
  * auth.c
- *	  JSON Web Tokens (RFC 7519) signed with HS256.  The library checks the
- *	  signature; the claims are checked here after RFC 8725: the algorithm is
- *	  pinned by the key, exp is required, crit is refused.
+ *	  JSON Web Tokens (RFC 7519) after RFC 8725: the algorithm is pinned by the
+ *	  kind of the key and limited by configuration, exp is required, crit is
+ *	  refused, keys and places of keys that a token itself names count for
+ *	  nothing, and no name may come twice.
  */
 #include "auth.h"
 
-#include <cjose/cjose.h>
-#include <errno.h>
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth_key.h"
 #include "codec.h"
 #include "config.h"
+#include "log.h"
 
-#define LEAST_SECRET 32
-#define LONGEST_TOKEN 16384
+#define LONGEST_TOKEN 8192
+#define LAST_SECOND INT64_C(253402300799)	/* the end of the year 9999 */
 
 struct Auth
 {
-	cjose_jwk_t *key;			/* the HMAC key */
+	AuthKeys	keys;			/* all of them */
+	unsigned	algorithms;		/* that count */
 	char	   *issuer;			/* "" when any */
 	char	   *audience;		/* "" when any */
 	char	   *user_claim;		/* names the user */
 	int64_t		leeway;			/* seconds */
 };
 
-static char *
-problem(const char *what, const char *why)
+/* A token taken apart; texts are borrowed, bytes owned. */
+typedef struct Token
 {
-	char	   *text = NULL;
+	const char *text;			/* of the whole */
+	size_t		signed_len;		/* header and claims, with the dot between */
+	uint8_t    *header;			/* JSON */
+	size_t		header_len;
+	uint8_t    *claims;			/* JSON */
+	size_t		claims_len;
+	uint8_t    *signature;
+	size_t		signature_len;
+} Token;
 
-	if (asprintf(&text, "%s: %s", what, why) < 0)
-		return NULL;
-	return text;
-}
-
-/* The secret's bytes, to be freed; a newline at the end of the file is not part of it. */
-static char *
-read_secret(const char *path, size_t *len, char **error)
+/* The set of algorithms that a comma list names; all, when it is empty. */
+static unsigned
+algorithms_of(const char *list)
 {
-	FILE	   *file = fopen(path, "r");
-	char	   *secret = malloc(4097);
+	unsigned	set = 0;
+	char		name[8];
 
-	if (file == NULL || secret == NULL)
+	if (list[0] == '\0')
+		return AUTH_HS256 | AUTH_RS256 | AUTH_PS256 | AUTH_ES256;
+	while (*list)
 	{
-		*error = problem(path, strerror(errno));
-		if (file)
-			fclose(file);
-		free(secret);
-		return NULL;
+		size_t		len;
+
+		list += strspn(list, ", \t");
+		len = strcspn(list, ", \t");
+		if (len > 0 && len < sizeof(name))
+		{
+			memcpy(name, list, len);
+			name[len] = '\0';
+			set |= auth_algorithm(name);
+		}
+		list += len;
 	}
-	*len = fread(secret, 1, 4096, file);
-	fclose(file);
-	while (*len > 0 && (secret[*len - 1] == '\n' || secret[*len - 1] == '\r'))
-		--*len;
-	secret[*len] = '\0';
-	return secret;
-}
-
-static bool
-load_secret(Auth *auth, const Config *config, char **error)
-{
-	size_t		len = strlen(config->jwt_secret);
-	char	   *secret;
-	cjose_err	err;
-
-	secret = len > 0 ? strdup(config->jwt_secret) : read_secret(config->jwt_secret_file, &len, error);
-	if (secret == NULL)
-		return false;
-	if (len < LEAST_SECRET)
-		*error = problem("jwt secret", "it must have at least 32 bytes (RFC 7518 section 3.2)");
-	else
-	{
-		auth->key = cjose_jwk_create_oct_spec((const uint8_t *) secret, len, &err);
-		if (auth->key == NULL)
-			*error = problem("jwt secret", err.message);
-	}
-	free(secret);
-	return auth->key != NULL;
-}
-
-/* Only HS256 is served by this version: anything else asked for is an error. */
-static bool
-check_algorithms(const Config *config, char **error)
-{
-	if (config->jwt_public_key_file[0] || config->jwks_file[0])
-		*error = problem("jwt_public_key_file", "public keys are not supported by this version");
-	else if (config->jwt_algorithms[0] && strcmp(config->jwt_algorithms, "HS256") != 0)
-		*error = problem("jwt_algorithms", "only HS256 is supported by this version");
-	return *error == NULL;
+	return set;
 }
 
 /*
- * Reads the keys that the configuration names.  NULL with *error, to be freed.
- * Without any key every token is refused; tickets still work.
+ * Reads the keys that the configuration names.  NULL with *error, one line to
+ * be freed (NULL when out of memory).  Without any key every token is refused;
+ * tickets still work.
  */
 Auth *
 auth_new(const Config *config, char **error)
@@ -109,14 +85,16 @@ auth_new(const Config *config, char **error)
 	auth->audience = strdup(config->jwt_audience);
 	auth->user_claim = strdup(config->jwt_user_claim);
 	auth->leeway = config->jwt_leeway / 1000;
-	if (!auth->issuer || !auth->audience || !auth->user_claim)
-		*error = problem("memory", "out of memory");
-	if (*error == NULL && check_algorithms(config, error) &&
-		(config->jwt_secret[0] || config->jwt_secret_file[0]) &&
-		!load_secret(auth, config, error) && *error == NULL)
-		*error = problem("jwt secret", "out of memory");
-	if (*error == NULL)
-		return auth;
+	auth->algorithms = algorithms_of(config->jwt_algorithms);
+	if (auth->issuer && auth->audience && auth->user_claim && auth_keys_load(&auth->keys, config, error))
+	{
+		if (auth->keys.count == 0)
+			log_write(LOG_LEVEL_WARNING, "auth", 0, "no key for tokens is configured: only tickets log in");
+		else if ((auth->keys.usable & auth->algorithms) == 0)
+			*error = config_problem(config, "jwt_algorithms", "no key that is configured is for any of these");
+		if (*error == NULL)
+			return auth;
+	}
 	auth_free(auth);
 	return NULL;
 }
@@ -126,26 +104,86 @@ auth_free(Auth *auth)
 {
 	if (auth == NULL)
 		return;
-	if (auth->key)
-		cjose_jwk_release(auth->key);
+	auth_keys_reset(&auth->keys);
 	free(auth->issuer);
 	free(auth->audience);
 	free(auth->user_claim);
 	free(auth);
 }
 
+/* ---- the token ---- */
+
+static uint8_t *
+decode_part(const char *text, size_t len, size_t *out_len)
+{
+	uint8_t    *bytes = malloc(len + 1);
+
+	if (bytes && len > 0 && auth_base64url(text, len, bytes, out_len))
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+static void
+token_release(Token *token)
+{
+	free(token->header);
+	free(token->claims);
+	free(token->signature);
+}
+
+/* Takes three parts apart at exactly two dots. */
+static bool
+token_split(Token *token, const char *text, size_t len)
+{
+	const char *first = memchr(text, '.', len);
+	const char *second = first ? memchr(first + 1, '.', len - (size_t) (first + 1 - text)) : NULL;
+
+	memset(token, 0, sizeof(*token));
+	if (second == NULL || memchr(second + 1, '.', len - (size_t) (second + 1 - text)))
+		return false;
+	token->text = text;
+	token->signed_len = (size_t) (second - text);
+	token->header = decode_part(text, (size_t) (first - text), &token->header_len);
+	token->claims = decode_part(first + 1, (size_t) (second - first - 1), &token->claims_len);
+	token->signature = decode_part(second + 1, len - token->signed_len - 1, &token->signature_len);
+	return token->header && token->claims && token->signature;
+}
+
+/* Holds header and signature against the keys.  NULL, or why the token is not good. */
+static const char *
+check_signature(const Auth *auth, const Token *token, const JsonValue *header)
+{
+	const char *alg = json_field_string(header, "alg");
+	const char *kid = json_field_string(header, "kid");
+	AuthAlgorithm algorithm = alg ? auth_algorithm(alg) & auth->algorithms : 0;
+	bool		found;
+
+	if (algorithm == 0)
+		return "the token is not signed with an algorithm that is taken here";
+	if (json_field_type(header, "crit") != JSON_MISSING)
+		return "the token has a critical header";
+	if (kid == NULL && json_field_type(header, "kid") != JSON_MISSING)
+		return "the token's kid is not a string";
+	if (auth_keys_verify(&auth->keys, algorithm, kid, token->text, token->signed_len,
+						 token->signature, token->signature_len, &found))
+		return NULL;
+	return found ? "the token's signature is wrong" : "the token is signed with an unknown key";
+}
+
+/* ---- its claims ---- */
+
 static bool
 check_audience(const Auth *auth, const JsonValue *claims)
 {
 	const char *aud = json_field_string(claims, "aud");
 	size_t		n = json_field_array_length(claims, "aud");
-	size_t		i;
 
 	if (auth->audience[0] == '\0')
 		return true;
 	if (aud)
 		return strcmp(aud, auth->audience) == 0;
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 	{
 		aud = json_field_array_string(claims, "aud", i);
 		if (aud && strcmp(aud, auth->audience) == 0)
@@ -154,13 +192,33 @@ check_audience(const Auth *auth, const JsonValue *claims)
 	return false;
 }
 
-/* A time claim in whole seconds: -1 wrong, 0 missing, 1 there. */
+/* A time in seconds, maybe with a fraction: -1 when it is none, 0 when it is missing, 1 when it is there. */
 static int
-time_claim(const JsonValue *claims, const char *name, int64_t *out)
+time_claim(const JsonValue *claims, const char *name, double *out)
 {
 	if (json_field_type(claims, name) == JSON_MISSING)
 		return 0;
-	return json_field_integer(claims, name, out) ? 1 : -1;
+	return json_field_number(claims, name, out) && isfinite(*out) ? 1 : -1;
+}
+
+static const char *
+check_times(const Auth *auth, const JsonValue *json, int64_t now, Claims *claims)
+{
+	double		exp;
+	double		nbf = 0;
+	double		iat;
+	int			has_nbf = time_claim(json, "nbf", &nbf);
+
+	if (time_claim(json, "exp", &exp) != 1)
+		return "the token has no usable exp";
+	if ((double) now >= exp + (double) auth->leeway)
+		return "the token has expired";
+	if (has_nbf < 0 || time_claim(json, "iat", &iat) < 0)
+		return "the token has an nbf or iat that is no time";
+	if (has_nbf > 0 && (double) (now + auth->leeway) < nbf)
+		return "the token is not valid yet";
+	claims->expires_at = exp < (double) LAST_SECOND ? (int64_t) floor(exp) : LAST_SECOND;
+	return NULL;
 }
 
 /* NULL, or why the claims are not good (RFC 8725 section 3). */
@@ -169,17 +227,12 @@ check_claims(const Auth *auth, const JsonValue *json, int64_t now, Claims *claim
 {
 	const char *user = json_field_string(json, auth->user_claim);
 	const char *iss = json_field_string(json, "iss");
-	int64_t		nbf = 0;
-	int			has_nbf = time_claim(json, "nbf", &nbf);
+	const char *problem = check_times(auth, json, now, claims);
 
+	if (problem)
+		return problem;
 	if (user == NULL || user[0] == '\0' || strlen(user) >= sizeof(claims->user_id))
 		return "the token names no usable user";
-	if (time_claim(json, "exp", &claims->expires_at) != 1)
-		return "the token has no usable exp";
-	if (now >= claims->expires_at + auth->leeway)
-		return "the token has expired";
-	if (has_nbf < 0 || (has_nbf > 0 && now + auth->leeway < nbf))
-		return "the token is not valid yet";
 	if (auth->issuer[0] && (iss == NULL || strcmp(iss, auth->issuer) != 0))
 		return "the token has another issuer";
 	if (!check_audience(auth, json))
@@ -188,51 +241,35 @@ check_claims(const Auth *auth, const JsonValue *json, int64_t now, Claims *claim
 	return NULL;
 }
 
-static const char *
-check_header(cjose_jws_t *jws)
-{
-	cjose_err	err;
-	cjose_header_t *header = cjose_jws_get_protected(jws);
-	const char *alg = cjose_header_get(header, CJOSE_HDR_ALG, &err);
-	char	   *crit = cjose_header_get_raw(header, "crit", &err);
-	bool		has_crit = crit != NULL;
-
-	free(crit);
-	if (alg == NULL || strcmp(alg, CJOSE_HDR_ALG_HS256) != 0)
-		return "the token is signed with another algorithm";
-	return has_crit ? "the token has a critical header" : NULL;
-}
-
-/* Checks a token; false with *reason, a constant fit for a client. */
+/*
+ * Checks a token.  now: Unix seconds.  False with *reason, a constant fit for
+ * a client.
+ */
 bool
 auth_verify(const Auth *auth, const char *token, size_t len, int64_t now, Claims *claims, const char **reason)
 {
-	cjose_err	err;
-	cjose_jws_t *jws = NULL;
-	uint8_t    *text;
-	size_t		text_len;
+	Token		parts = {0};
+	JsonValue  *header = NULL;
+	JsonValue  *body = NULL;
 	const char *json_error;
-	JsonValue  *json;
 
 	memset(claims, 0, sizeof(*claims));
-	*reason = "the token cannot be read";
-	if (auth->key == NULL)
+	if (auth->keys.count == 0)
 		*reason = "this server takes no tokens";
-	else if (len > 0 && len <= LONGEST_TOKEN && memchr(token, '\0', len) == NULL)
-		jws = cjose_jws_import(token, len, &err);
-	if (jws == NULL)
-		return false;
-	*reason = check_header(jws);
-	if (*reason == NULL && !cjose_jws_verify(jws, auth->key, &err))
-		*reason = "the token's signature is wrong";
-	if (*reason == NULL && !cjose_jws_get_plaintext(jws, &text, &text_len, &err))
-		*reason = "the token cannot be read";
-	if (*reason == NULL)
-	{
-		json = json_parse((const char *) text, text_len, &json_error);
-		*reason = json ? check_claims(auth, json, now, claims) : "the token's claims are not a JSON object";
-		json_free(json);
-	}
-	cjose_jws_release(jws);
+	else if (len > LONGEST_TOKEN)
+		*reason = "the token is too long";
+	else if (!token_split(&parts, token, len))
+		*reason = "the token is not three parts in base64url";
+	else if ((header = json_parse_unique((const char *) parts.header, parts.header_len, &json_error)) == NULL)
+		*reason = "the token's header cannot be read";
+	else if ((*reason = check_signature(auth, &parts, header)) != NULL)
+		;
+	else if ((body = json_parse_unique((const char *) parts.claims, parts.claims_len, &json_error)) == NULL)
+		*reason = "the token's claims cannot be read";
+	else
+		*reason = check_claims(auth, body, now, claims);
+	json_free(header);
+	json_free(body);
+	token_release(&parts);
 	return *reason == NULL;
 }

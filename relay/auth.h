@@ -1,6 +1,6 @@
 /*
  * auth.h
- *	  JSON Web Tokens: the only module that knows the JOSE library.
+ *	  JSON Web Tokens: who the bearer of one is, and for how long.
  */
 #ifndef TASKCHAT_AUTH_H
 #define TASKCHAT_AUTH_H
@@ -18,10 +18,8 @@ typedef struct Claims
 	int64_t		expires_at;		/* Unix seconds */
 } Claims;
 
-/* Reads the keys that the configuration names.  NULL with *error (to be freed). */
 extern Auth *auth_new(const struct Config *config, char **error);
 extern void auth_free(Auth *auth);
-/* now: Unix seconds.  False with *reason, a constant text fit for a client. */
 extern bool auth_verify(const Auth *auth, const char *token, size_t len, int64_t now, Claims *claims, const char **reason);
 
 #endif

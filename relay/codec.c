@@ -21,6 +21,7 @@ typedef struct Scan
 	const unsigned char *end;
 	const char *error;
 	int			depth;
+	size_t		pairs;			/* names with a value, in all objects */
 } Scan;
 
 static bool scan_value(Scan *scan);
@@ -231,6 +232,7 @@ scan_pair(Scan *scan)
 	if (peek(scan) != ':')
 		return scan_fail(scan, "a colon is missing");
 	scan->at++;
+	scan->pairs++;
 	return scan_value(scan);
 }
 
@@ -292,7 +294,7 @@ scan_value(Scan *scan)
 bool
 json_is_utf8(const char *text, size_t len)
 {
-	Scan		scan = {(const unsigned char *) text, (const unsigned char *) text + len, NULL, 0};
+	Scan		scan = {.at = (const unsigned char *) text, .end = (const unsigned char *) text + len};
 
 	while (scan.at < scan.end)
 	{
@@ -304,11 +306,11 @@ json_is_utf8(const char *text, size_t len)
 	return true;
 }
 
-/* Parse one JSON object of len bytes; NULL with *error, a constant, otherwise.  Free with json_free(). */
-JsonValue *
-json_parse(const char *text, size_t len, const char **error)
+/* Parses one JSON object, and counts the names in its text. */
+static JsonValue *
+parse(const char *text, size_t len, const char **error, size_t *pairs)
 {
-	Scan		scan = {(const unsigned char *) text, (const unsigned char *) text + len, NULL, 0};
+	Scan		scan = {.at = (const unsigned char *) text, .end = (const unsigned char *) text + len};
 	struct json_tokener *tokener;
 	struct json_object *object = NULL;
 
@@ -319,6 +321,7 @@ json_parse(const char *text, size_t len, const char **error)
 		*error = scan.error ? scan.error : *error;
 		return NULL;
 	}
+	*pairs = scan.pairs;
 	skip_space(&scan);
 	if (scan.at != scan.end)
 	{
@@ -340,6 +343,54 @@ json_parse(const char *text, size_t len, const char **error)
 	}
 	json_tokener_free(tokener);
 	return (JsonValue *) object;
+}
+
+/* Parse one JSON object of len bytes; NULL with *error, a constant, otherwise.  Free with json_free(). */
+JsonValue *
+json_parse(const char *text, size_t len, const char **error)
+{
+	size_t		pairs;
+
+	return parse(text, len, error, &pairs);
+}
+
+/* How many names the tree holds: fewer than the text where one came twice. */
+static size_t
+count_pairs(struct json_object *value)
+{
+	size_t		n = 0;
+
+	if (json_object_is_type(value, json_type_array))
+	{
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			n += count_pairs(json_object_array_get_idx(value, i));
+	}
+	else if (json_object_is_type(value, json_type_object))
+	{
+		json_object_object_foreach(value, name, member)
+		{
+			(void) name;
+			n += 1 + count_pairs(member);
+		}
+	}
+	return n;
+}
+
+/*
+ * As json_parse(), for texts that somebody vouches for: a name that comes
+ * twice in one object is an error, as readers differ in which one they take.
+ */
+JsonValue *
+json_parse_unique(const char *text, size_t len, const char **error)
+{
+	size_t		pairs;
+	JsonValue  *value = parse(text, len, error, &pairs);
+
+	if (value == NULL || count_pairs((struct json_object *) value) == pairs)
+		return value;
+	json_free(value);
+	*error = "a name comes twice";
+	return NULL;
 }
 
 void
@@ -406,6 +457,19 @@ json_field_integer(const JsonValue *object, const char *name, int64_t *out)
 	if (integer > LARGEST_INTEGER || integer < -LARGEST_INTEGER)
 		return false;
 	*out = integer;
+	return true;
+}
+
+/* Any number, as a double; false when there is none. */
+bool
+json_field_number(const JsonValue *object, const char *name, double *out)
+{
+	bool		present;
+	struct json_object *value = field(object, name, &present);
+
+	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+		return false;
+	*out = json_object_get_double(value);
 	return true;
 }
 

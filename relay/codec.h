@@ -22,6 +22,7 @@ typedef enum JsonType
 
 /* Parse one JSON object; NULL with *error (a constant text) otherwise. */
 extern JsonValue *json_parse(const char *text, size_t len, const char **error);
+extern JsonValue *json_parse_unique(const char *text, size_t len, const char **error);
 /* Whether the bytes are whole characters of RFC 3629. */
 extern bool json_is_utf8(const char *text, size_t len);
 extern void json_free(JsonValue *value);
@@ -29,6 +30,7 @@ extern JsonType json_field_type(const JsonValue *object, const char *name);
 /* Strings are borrowed from the object; NULL unless a string. */
 extern const char *json_field_string(const JsonValue *object, const char *name);
 extern bool json_field_integer(const JsonValue *object, const char *name, int64_t *out);	/* integer within ±(2^53−1) */
+extern bool json_field_number(const JsonValue *object, const char *name, double *out);	/* may be infinite */
 extern bool json_field_bool(const JsonValue *object, const char *name, bool *out);
 extern size_t json_field_array_length(const JsonValue *object, const char *name);
 /* Borrowed view of element i if it is an object, else NULL; string variant: NULL unless a string. */

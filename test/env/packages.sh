@@ -10,7 +10,7 @@
 set -euo pipefail
 
 build="gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev
-  libev-dev libjson-c-dev libcjose-dev libssl-dev libpq-dev uthash-dev"
+  libev-dev libjson-c-dev libssl-dev libpq-dev uthash-dev"
 server="postgresql-15 postgresql-server-dev-15"
 testing="libcmocka-dev libipc-run-perl perl mandoc"
 
