@@ -69,9 +69,8 @@ CREATE FUNCTION taskchat.bind_table(tasks regclass, task_key name, creator_key n
 AS $$
 DECLARE
 	wanted name;
-	opened bigint := 0;
+	opened bigint := 0::bigint;
 	task record;
-	changed text;
 BEGIN
 	FOREACH wanted IN ARRAY watch || task_key || creator_key LOOP
 		IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = tasks AND a.attname = wanted AND a.attnum > 0 AND NOT a.attisdropped) THEN
@@ -86,9 +85,8 @@ BEGIN
 		tasks, task_key, creator_key, watch::text);
 	EXECUTE format('ALTER TRIGGER taskchat_bound ON %s DEPENDS ON EXTENSION taskchat', tasks);
 	IF cardinality(watch) > 0 THEN
-		SELECT string_agg(format('OLD.%I IS DISTINCT FROM NEW.%1$I', w), ' OR ') INTO changed FROM unnest(watch) AS w;
 		EXECUTE format('CREATE TRIGGER taskchat_bound_update AFTER UPDATE ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION taskchat.bound_task(%L, %L, %L)',
-			tasks, changed, task_key, creator_key, watch::text);
+			tasks, (SELECT string_agg(format('OLD.%I IS DISTINCT FROM NEW.%1$I', w), ' OR ') FROM unnest(watch) AS w), task_key, creator_key, watch::text);
 		EXECUTE format('ALTER TRIGGER taskchat_bound_update ON %s DEPENDS ON EXTENSION taskchat', tasks);
 	END IF;
 	IF backfill THEN

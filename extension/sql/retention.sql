@@ -9,12 +9,12 @@ CREATE FUNCTION taskchat.purge_line(room_id bigint, first_seq bigint, cut bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	batch CONSTANT bigint := 10000;
-	start bigint;
+	batch CONSTANT bigint := 10000::bigint;
+	start bigint := first_seq;
 	gone bigint;
-	removed bigint := 0;
+	removed bigint := 0::bigint;
 BEGIN
-	FOR start IN first_seq .. cut - 1 BY batch LOOP
+	WHILE start < cut LOOP	-- FOR counts in int
 		DELETE FROM taskchat.task_messages m
 			WHERE m.room_id = purge_line.room_id AND m.seq >= start AND m.seq < least(cut, start + batch);
 		GET DIAGNOSTICS gone = ROW_COUNT;
@@ -23,6 +23,7 @@ BEGIN
 			WHERE e.room_id = purge_line.room_id AND e.seq >= start AND e.seq < least(cut, start + batch);
 		GET DIAGNOSTICS gone = ROW_COUNT;
 		removed := removed + gone;
+		start := start + batch;
 	END LOOP;
 	RETURN removed;
 END
@@ -37,7 +38,7 @@ DECLARE
 	line record;
 	rooms bigint[] := '{}'::bigint[];
 	cuts bigint[] := '{}'::bigint[];
-	removed bigint := 0;
+	removed bigint := 0::bigint;
 BEGIN
 	PERFORM taskchat.refuse_null('older_than', older_than IS NULL);
 	IF keep_from > clock_timestamp() THEN

@@ -106,7 +106,7 @@ CREATE FUNCTION taskchat.new_epoch() RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	begun text := gen_random_uuid();
+	begun text := gen_random_uuid()::text;
 BEGIN
 	DELETE FROM taskchat.database_epoch;
 	INSERT INTO taskchat.database_epoch VALUES (begun);

@@ -12,7 +12,7 @@ set -euo pipefail
 build="gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev
   libev-dev libjson-c-dev libssl-dev libpq-dev uthash-dev"
 server="postgresql-15 postgresql-server-dev-15"
-testing="libcmocka-dev libipc-run-perl perl mandoc"
+testing="libcmocka-dev libipc-run-perl perl mandoc postgresql-15-plpgsql-check"
 
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
