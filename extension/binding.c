@@ -1,280 +1,630 @@
 /*
  * binding.c
- *	  Whose tables bind_tasks() binds, and with whose rights they are read.
+ *	  Which of the application's own tables are bound, and what they are asked.
  *
- * sql/binding.sql does the work with the rights of the extension's owner.
- * Three things must not happen with these rights, and so they happen here: the
- * question whether the caller owns the table; every query of an application's
- * table, because its domains, casts and types bring code along that its owner
- * wrote; and for the same reason the trigger's look into the row, which has
- * the rights of who writes it.
+ * Whoever owns such a table decides what runs when it is read: operators and
+ * casts of its column types are code.  So every question is put with the
+ * rights of the table's owner, restricted as a maintenance command's and with
+ * a search_path of our own, never with ours.  That holds at commit too, where
+ * an answer that cannot be had is no error: nothing is deleted then.
  */
 #include "taskchat.h"
 
-#include "catalog/namespace.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/json.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/tuplestore.h"
+#include "utils/typcache.h"
 
-#define BIND_ARGS 7
-#define ROWS_A_FETCH 1000
-#define MAX_WATCHED 2000		/* bytes of a value in a task_update; longer ones are null */
+#define BACKFILL_BATCH 10000
+#define BACKFILL_NOTICE 100000
 
+PG_FUNCTION_INFO_V1(taskchat_require_task);
+PG_FUNCTION_INFO_V1(taskchat_missing_tasks);
 PG_FUNCTION_INFO_V1(taskchat_bind_tasks);
 PG_FUNCTION_INFO_V1(taskchat_unbind_tasks);
-PG_FUNCTION_INFO_V1(taskchat_rows_of);
-PG_FUNCTION_INFO_V1(taskchat_bound_task);
+PG_FUNCTION_INFO_V1(taskchat_backfill_rooms);
 
-/* The table must be the caller's (42501), and none of ours. */
-static void
-check_owner(Oid table)
+/* The rights of a table's owner, to be given back. */
+typedef struct Ownership
 {
-	char	   *name = get_rel_name(table);
+	Rights		saved;
+	int			guc_level;
+} Ownership;
 
-	if (name == NULL)
+/* May this be the id of a task or a user? */
+bool
+id_usable(const char *id)
+{
+	return id != NULL && id[0] != '\0' && strlen(id) <= TASKCHAT_MAX_ID;
+}
+
+static Form_pg_class
+class_form(Oid relid, HeapTuple *tuple)
+{
+	*tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(*tuple))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table)));
-	if (!pg_class_ownercheck(table, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(table)), name);
-	if (get_rel_namespace(table) == get_namespace_oid("taskchat", false))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"%s\" belongs to taskchat itself", name)));
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", relid)));
+	return (Form_pg_class) GETSTRUCT(*tuple);
+}
+
+static void
+become_table_owner(Oid relid, Ownership *ownership)
+{
+	HeapTuple	tuple;
+	Oid			owner = class_form(relid, &tuple)->relowner;
+
+	ReleaseSysCache(tuple);
+	GetUserIdAndSecContext(&ownership->saved.user_id, &ownership->saved.sec_context);
+	SetUserIdAndSecContext(owner, ownership->saved.sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	ownership->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+give_back(const Ownership *ownership)
+{
+	AtEOXact_GUC(false, ownership->guc_level);
+	rights_restore(&ownership->saved);
+}
+
+static char *
+qualified_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
 static Datum
-call_as_owner(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
+column_datum(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
 {
-	Rights		saved;
-	Datum		result;
-	bool		isnull;
+	int			i;
 
+	for (i = 0; i < desc->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			return heap_getattr(row, i + 1, desc, isnull);
+	elog(ERROR, "column %s of taskchat.bindings is missing", name);
+}
+
+static Binding *
+read_binding(HeapTuple row, TupleDesc desc)
+{
+	Binding    *binding = palloc0(sizeof(Binding));
+	bool		isnull;
+	Datum		users;
+	Datum	   *names;
+	int			i;
+
+	binding->tasks = DatumGetObjectId(column_datum(row, desc, "tasks", &isnull));
+	binding->task_key = pstrdup(NameStr(*DatumGetName(column_datum(row, desc, "task_key", &isnull))));
+	binding->creator_key = pstrdup(NameStr(*DatumGetName(column_datum(row, desc, "creator_key", &isnull))));
+	deconstruct_array(DatumGetArrayTypeP(column_datum(row, desc, "watch", &isnull)), NAMEOID, NAMEDATALEN, false,
+					  TYPALIGN_CHAR, &names, NULL, &binding->watch_count);
+	binding->watch = palloc(sizeof(char *) * Max(binding->watch_count, 1));
+	for (i = 0; i < binding->watch_count; i++)
+		binding->watch[i] = pstrdup(NameStr(*DatumGetName(names[i])));
+	users = column_datum(row, desc, "users", &isnull);
+	if (!isnull && SearchSysCacheExists1(RELOID, users))
+	{
+		binding->users = DatumGetObjectId(users);
+		binding->user_key = pstrdup(NameStr(*DatumGetName(column_datum(row, desc, "user_key", &isnull))));
+	}
+	return binding;
+}
+
+/* All bindings (of Binding) whose table still exists, as committed now. */
+List *
+bindings_read(void)
+{
+	Relation	bindings = table_open(relation_oid("bindings"), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(bindings, InvalidOid, false, SnapshotSelf, 0, NULL);
+	List	   *result = NIL;
+	HeapTuple	row;
+
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Binding    *binding = read_binding(row, RelationGetDescr(bindings));
+
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(binding->tasks)))
+			result = lappend(result, binding);
+	}
+	systable_endscan(scan);
+	table_close(bindings, AccessShareLock);
+	return result;
+}
+
+/* SQL that is true where column key of t is the value that the text is the canonical form of. */
+static char *
+key_condition(Oid relid, const char *key, const char *text)
+{
+	AttrNumber	column = get_attnum(relid, key);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	Oid			equals;
+	HeapTuple	tuple;
+	Form_pg_operator operator;
+	char	   *result;
+
+	if (column == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist", key, get_rel_name(relid)),
+				 errhint("Bind the table again after renaming its key.")));
+	get_atttypetypmodcoll(relid, column, &type, &typmod, &collation);
+	equals = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equals));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("type %s of column \"%s\" has no equality operator", format_type_be(type), key),
+				 errhint("A key is of type text, varchar, uuid, bigint or int, or of another type that can be compared.")));
+	operator = (Form_pg_operator) GETSTRUCT(tuple);
+	result = psprintf("t.%s OPERATOR(%s.%s) (%s)::%s AND (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) (%s COLLATE pg_catalog.\"C\")",
+					  quote_identifier(key),
+					  quote_identifier(get_namespace_name(operator->oprnamespace)), NameStr(operator->oprname),
+					  text, format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
+					  quote_identifier(key), text);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* A question to a table. */
+typedef struct Question
+{
+	Oid			relid;
+	const char *key;			/* its column */
+	int			count;
+	const char **values;
+	bool	   *present;		/* the answer, by value */
+	bool		lock;			/* FOR KEY SHARE; of one value only */
+} Question;
+
+static Datum
+text_array(int count, const char **values)
+{
+	Datum	   *texts = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * Max(count, 1));
+	int			i;
+
+	for (i = 0; i < count; i++)
+		texts[i] = CStringGetTextDatum(values[i]);
+	return PointerGetDatum(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static void
+ask(void *argument)
+{
+	Question   *question = argument;
+	Oid			type = question->lock ? TEXTOID : TEXTARRAYOID;
+	Datum		value = question->lock ? CStringGetTextDatum(question->values[0]) :
+		text_array(question->count, question->values);
+	Ownership	ownership;
+	char	   *sql;
+	uint64		i;
+
+	if (question->lock)
+		sql = psprintf("SELECT 1::pg_catalog.int8 FROM %s t WHERE %s FOR KEY SHARE", qualified_name(question->relid),
+					   key_condition(question->relid, question->key, "$1"));
+	else
+		sql = psprintf("SELECT k.i FROM pg_catalog.unnest($1) WITH ORDINALITY AS k (v, i)"
+					   " WHERE EXISTS (SELECT FROM %s t WHERE %s)", qualified_name(question->relid),
+					   key_condition(question->relid, question->key, "k.v"));
+	CommandCounterIncrement();	/* the statement that is under way counts too */
+	become_table_owner(question->relid, &ownership);
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute_with_args(sql, 1, &type, &value, NULL, !question->lock, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for rows of \"%s\"", get_rel_name(question->relid));
+	PopActiveSnapshot();
+	for (i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		question->present[DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)) - 1] = true;
+	}
+	SPI_finish();
+	give_back(&ownership);
+}
+
+/*
+ * Ask at commit.  A value that the column's type does not have is not there;
+ * after any other error it is taken to be there.
+ */
+static void
+ask_carefully(Question *question)
+{
+	ErrorData  *error = try_in_subtransaction(ask, question);
+	int			i;
+
+	if (error == NULL)
+		return;
+	if (question->count > 1)
+	{
+		for (i = 0; i < question->count; i++)
+		{
+			Question	one = *question;
+
+			one.count = 1;
+			one.values += i;
+			one.present += i;
+			ask_carefully(&one);
+		}
+		return;
+	}
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+		return;
+	ereport(WARNING,
+			(errmsg("taskchat could not look for a row of table \"%s\"", get_rel_name(question->relid)),
+			 errdetail("%s", error->message)));
+	question->present[0] = true;
+}
+
+/* Ask for those of the values that have not been found yet. */
+static void
+ask_for_rest(Oid relid, const char *key, int count, const char **values, bool *present)
+{
+	Question	question = {relid, key, 0, palloc_extended(sizeof(char *) * Max(count, 1), MCXT_ALLOC_HUGE), NULL, false};
+	int		   *places = palloc_extended(sizeof(int) * Max(count, 1), MCXT_ALLOC_HUGE);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (!present[i])
+		{
+			places[question.count] = i;
+			question.values[question.count++] = values[i];
+		}
+	question.present = palloc_extended(Max(question.count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (question.count > 0)
+		ask_carefully(&question);
+	for (i = 0; i < question.count; i++)
+		present[places[i]] = question.present[i];
+}
+
+/*
+ * Which tasks (or users) of staged items, all of one kind, are in none of the
+ * bound tables any more.  What came from a table that is not bound (any more)
+ * counts as there.
+ */
+bool *
+bound_rows_missing(StageItem **items, int count)
+{
+	List	   *bindings = bindings_read();
+	const char **values = palloc_extended(sizeof(char *) * count, MCXT_ALLOC_HUGE);
+	bool	   *present = palloc_extended(count, MCXT_ALLOC_HUGE);
+	bool		users = items[0]->op == STAGE_USER;
+	ListCell   *cell;
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		values[i] = items[i]->id;
+		present[i] = true;
+		foreach(cell, bindings)
+		{
+			Binding    *binding = lfirst(cell);
+
+			if (users ? binding->users == items[i]->users : binding->tasks == items[i]->watch->tasks)
+				present[i] = false;
+		}
+	}
+	foreach(cell, bindings)
+	{
+		Binding    *binding = lfirst(cell);
+
+		if (!users)
+			ask_for_rest(binding->tasks, binding->task_key, count, values, present);
+		else if (OidIsValid(binding->users))
+			ask_for_rest(binding->users, binding->user_key, count, values, present);
+	}
+	for (i = 0; i < count; i++)
+		present[i] = !present[i];
+	return present;
+}
+
+/* The keys of a table that is to be listed. */
+typedef struct Listing
+{
+	Oid			relid;
+	const char *key;
+	char	  **keys;			/* in context */
+	int			count;
+	MemoryContext context;
+} Listing;
+
+static void
+list_keys(void *argument)
+{
+	Listing    *listing = argument;
+	char	   *sql = psprintf("SELECT (t.%s)::pg_catalog.text FROM ONLY %s t",
+							   quote_identifier(listing->key), qualified_name(listing->relid));
+	Ownership	ownership;
+	uint64		i;
+
+	CommandCounterIncrement();
+	become_table_owner(listing->relid, &ownership);
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the keys of \"%s\"", get_rel_name(listing->relid));
+	PopActiveSnapshot();
+	listing->keys = MemoryContextAllocHuge(listing->context, sizeof(char *) * Max(SPI_processed, 1));
+	for (i = 0; i < SPI_processed; i++)
+	{
+		char	   *key = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+
+		if (id_usable(key))
+			listing->keys[listing->count++] = MemoryContextStrdup(listing->context, key);
+	}
+	SPI_finish();
+	give_back(&ownership);
+}
+
+/* The usable keys of a table about to be truncated, as of now; none, with a warning, where they can't be read. */
+char **
+bound_keys(Oid relid, const char *key, int *count)
+{
+	Listing		listing = {relid, key, NULL, 0, CurrentMemoryContext};
+	ErrorData  *error = try_in_subtransaction(list_keys, &listing);
+
+	if (error)
+		ereport(WARNING,
+				(errmsg("taskchat could not read the keys of table \"%s\"", get_rel_name(relid)),
+				 errdetail("%s", error->message),
+				 errhint("taskchat.orphaned_rooms() lists the rooms that stay behind.")));
+	*count = error ? 0 : listing.count;
+	return listing.keys;
+}
+
+/* require_task(task_id): P0002 when tables are bound and none of them has it; its row is locked FOR KEY SHARE. */
+Datum
+taskchat_require_task(PG_FUNCTION_ARGS)
+{
+	const char *task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	List	   *bindings = bindings_read();
+	ListCell   *cell;
+
+	if (bindings == NIL)
+		PG_RETURN_VOID();
+	foreach(cell, bindings)
+	{
+		Binding    *binding = lfirst(cell);
+		bool		present = false;
+		Question	question = {binding->tasks, binding->task_key, 1, &task_id, &present, true};
+		ErrorData  *error = try_in_subtransaction(ask, &question);
+
+		if (error && ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			ReThrowError(error);
+		if (present)
+			PG_RETURN_VOID();
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("no such task"),
+			 errhint("No bound table has a row with that key, written as the database writes it.")));
+}
+
+/* missing_tasks(task_ids text[]) → text[]: those that no bound table has; empty when none is bound. */
+Datum
+taskchat_missing_tasks(PG_FUNCTION_ARGS)
+{
+	List	   *bindings = bindings_read();
+	Datum	   *texts;
+	const char **values;
+	bool	   *present;
+	int			count;
+	int			n = 0;
+	int			i;
+	ListCell   *cell;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, &count);
+	values = palloc(sizeof(char *) * Max(count, 1));
+	present = palloc0(Max(count, 1));
+	for (i = 0; i < count; i++)
+		values[i] = TextDatumGetCString(texts[i]);
+	foreach(cell, bindings)
+		ask_for_rest(((Binding *) lfirst(cell))->tasks, ((Binding *) lfirst(cell))->task_key, count, values, present);
+	for (i = 0; i < count; i++)
+		if (!present[i] && bindings != NIL)
+			values[n++] = values[i];
+	PG_RETURN_DATUM(text_array(n, values));
+}
+
+/* Owner's rights are those of the caller, also where a definer function or SET ROLE has changed them. */
+static void
+check_owner(Oid relid)
+{
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", relid)));
+	if (!pg_class_ownercheck(relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table %s", get_rel_name(relid)),
+				 errhint("Whoever owns a table may bind it.")));
+}
+
+/* Call a function of ours with the arguments of this one, as the owner of the extension. */
+static int64
+call_as_owner(FunctionCallInfo fcinfo, const char *sql, const Oid *types)
+{
+	Datum		values[FUNC_MAX_ARGS];
+	char		nulls[FUNC_MAX_ARGS];
+	int64		result = 0;
+	bool		isnull;
+	Rights		saved;
+	int			i;
+
+	for (i = 0; i < PG_NARGS(); i++)
+	{
+		values[i] = PG_GETARG_DATUM(i);
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	}
 	rights_become_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not run \"%s\"", sql);
-	/* int8 or void: passed by value */
-	result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (SPI_execute_with_args(sql, PG_NARGS(), unconstify(Oid *, types), values, nulls, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not change bindings");
+	result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	rights_restore(&saved);
 	return result;
 }
 
-/* bind_tasks(tasks, task_key, creator_key, watch, users, user_key, backfill) → bigint: see sql/binding.sql. */
+/* bind_tasks(): the check of who calls; the rest is bind_owned_tasks(). */
 Datum
 taskchat_bind_tasks(PG_FUNCTION_ARGS)
 {
-	Oid			types[BIND_ARGS] = {REGCLASSOID, NAMEOID, NAMEOID, NAMEARRAYOID, REGCLASSOID, NAMEOID, BOOLOID};
-	Datum		values[BIND_ARGS];
-	char		nulls[BIND_ARGS];
+	static const Oid types[] = {REGCLASSOID, NAMEOID, NAMEOID, NAMEARRAYOID, REGCLASSOID, NAMEOID, BOOLOID};
+	static const int tables[] = {0, 4};
 	int			i;
 
-	for (i = 0; i < BIND_ARGS; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
-		values[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tasks must not be null")));
-	check_owner(PG_GETARG_OID(0));
-	if (!PG_ARGISNULL(4))
-		check_owner(PG_GETARG_OID(4));
-	PG_RETURN_DATUM(call_as_owner("SELECT taskchat.bind_table($1, $2, $3, $4, $5, $6, $7)",
-								  BIND_ARGS, types, values, nulls));
+	for (i = 0; i < lengthof(tables); i++)
+	{
+		Oid			relid = PG_GETARG_OID(tables[i]);
+
+		if (PG_ARGISNULL(tables[i]))
+			continue;
+		check_owner(relid);
+		LockRelationOid(relid, ShareRowExclusiveLock);
+		check_owner(relid);		/* it may have changed hands while we waited */
+	}
+	PG_RETURN_INT64(call_as_owner(fcinfo, "SELECT taskchat.bind_owned_tasks($1, $2, $3, $4, $5, $6, $7)", types));
 }
 
-/* unbind_tasks(tasks) → void */
+/* unbind_tasks(tasks regclass) */
 Datum
 taskchat_unbind_tasks(PG_FUNCTION_ARGS)
 {
-	Oid			type = REGCLASSOID;
-	Datum		value;
+	static const Oid types[] = {REGCLASSOID};
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tasks must not be null")));
-	value = PG_GETARG_DATUM(0);
 	check_owner(PG_GETARG_OID(0));
-	(void) call_as_owner("SELECT taskchat.unbind_table($1)", 1, &type, &value, NULL);
+	(void) call_as_owner(fcinfo, "SELECT taskchat.unbind_owned_tasks($1)", types);
 	PG_RETURN_VOID();
 }
 
-static void
-become_owner_of(Oid table, Rights *saved)
+/* What a backfill has come to. */
+typedef struct Backfill
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	Oid			owner;
+	int64		read;
+	int64		opened;
+	int64		unusable;
+} Backfill;
 
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table)));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	GetUserIdAndSecContext(&saved->user_id, &saved->sec_context);
-	SetUserIdAndSecContext(owner, saved->sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+/* Open the rooms of one batch of (key, creator), which SPI has just fetched. */
+static void
+backfill_batch(SPITupleTable *table, uint64 rows, Backfill *backfill)
+{
+	Oid			types[] = {TEXTARRAYOID, TEXTARRAYOID};
+	const char **keys = palloc(sizeof(char *) * rows);
+	const char **creators = palloc(sizeof(char *) * rows);
+	Datum		values[2];
+	bool		isnull;
+	int			n = 0;
+	uint64		i;
+
+	for (i = 0; i < rows; i++)
+	{
+		char	   *key = SPI_getvalue(table->vals[i], table->tupdesc, 1);
+		char	   *creator = SPI_getvalue(table->vals[i], table->tupdesc, 2);
+
+		if (!id_usable(key) || !id_usable(creator))
+		{
+			backfill->unusable++;
+			continue;
+		}
+		keys[n] = key;
+		creators[n++] = creator;
+	}
+	values[0] = text_array(n, keys);
+	values[1] = text_array(n, creators);
+	if (SPI_execute_with_args("SELECT taskchat.open_rooms($1, $2)", 2, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not open rooms");
+	backfill->read += rows;
+	backfill->opened += DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
-/*
- * rows_of(relation regclass, query text, argument text) → SETOF (key text, value text)
- *
- * The result of a query of two columns of type text, which may use $1, with
- * the rights of the owner of the relation.
- */
-Datum
-taskchat_rows_of(PG_FUNCTION_ARGS)
+static Portal
+open_task_cursor(Oid relid, const char *key, const char *creator)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *query = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	Oid			type = TEXTOID;
-	Datum		argument = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
+	char	   *sql = psprintf("SELECT (t.%s)::pg_catalog.text, (t.%s)::pg_catalog.text FROM %s t",
+							   quote_identifier(key), quote_identifier(creator), qualified_name(relid));
+	Ownership	ownership;
 	Portal		portal;
-	Rights		saved;
 
-	InitMaterializedSRF(fcinfo, 0);
-	become_owner_of(PG_GETARG_OID(0), &saved);
+	CommandCounterIncrement();
+	become_table_owner(relid, &ownership);
+	PushActiveSnapshot(GetLatestSnapshot());
+	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
+	PopActiveSnapshot();
+	give_back(&ownership);
+	return portal;
+}
+
+/* backfill_rooms(tasks regclass, task_key name, creator_key name) → rooms opened. */
+Datum
+taskchat_backfill_rooms(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Backfill	backfill = {0};
+	MemoryContext batch;
+	Portal		portal;
+
 	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, query, 1, &type, &argument, PG_ARGISNULL(2) ? "n" : " ", false, 0);
-	do
+	batch = AllocSetContextCreate(CurrentMemoryContext, "taskchat backfill", ALLOCSET_DEFAULT_SIZES);
+	portal = open_task_cursor(relid, NameStr(*PG_GETARG_NAME(1)), NameStr(*PG_GETARG_NAME(2)));
+	for (;;)
 	{
-		uint64		i;
+		SPITupleTable *table;
+		uint64		rows;
+		Ownership	ownership;
+		MemoryContext old;
 
-		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
-		for (i = 0; i < SPI_processed; i++)
-		{
-			Datum		values[2];
-			bool		nulls[2];
-			int			c;
-
-			for (c = 0; c < 2; c++)
-				values[c] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, c + 1, &nulls[c]);
-			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		}
+		become_table_owner(relid, &ownership);
+		SPI_cursor_fetch(portal, true, BACKFILL_BATCH);
+		give_back(&ownership);
+		table = SPI_tuptable;
+		rows = SPI_processed;
+		if (rows == 0)
+			break;
+		old = MemoryContextSwitchTo(batch);
+		backfill_batch(table, rows, &backfill);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(batch);
 		SPI_freetuptable(SPI_tuptable);
-	} while (SPI_processed > 0);
+		SPI_freetuptable(table);
+		if (backfill.read % BACKFILL_NOTICE == 0)
+			ereport(NOTICE,
+					(errmsg("taskchat: " INT64_FORMAT " tasks read, " INT64_FORMAT " rooms opened",
+							backfill.read, backfill.opened)));
+	}
 	SPI_cursor_close(portal);
 	SPI_finish();
-	rights_restore(&saved);
-	return (Datum) 0;
-}
-
-/* A column's value in the words of its type's output function, which runs no code of the table's owner; NULL also where there is no such column. */
-static char *
-row_text(HeapTuple row, TupleDesc desc, const char *column)
-{
-	int			number = SPI_fnumber(desc, column);
-
-	return number == SPI_ERROR_NOATTRIBUTE ? NULL : SPI_getvalue(row, desc, number);
-}
-
-/* What to_jsonb() makes of both values of a column, as text; long ones as null.  False: they are the same. */
-static bool
-watched_values(HeapTuple old, HeapTuple new, TupleDesc desc, int number, char **old_json, char **new_json)
-{
-	Oid			types[2] = {SPI_gettypeid(desc, number), SPI_gettypeid(desc, number)};
-	Datum		values[2];
-	bool		isnull[2];
-	char		nulls[2];
-	char	   *json[2];
-	int			i;
-	bool		changed;
-
-	values[0] = SPI_getbinval(old, desc, number, &isnull[0]);
-	values[1] = SPI_getbinval(new, desc, number, &isnull[1]);
-	nulls[0] = isnull[0] ? 'n' : ' ';
-	nulls[1] = isnull[1] ? 'n' : ' ';
-	if (SPI_execute_with_args("SELECT pg_catalog.to_jsonb($1), pg_catalog.to_jsonb($2)", 2, types, values, nulls, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look at a watched column");
-	for (i = 0; i < 2; i++)
-		json[i] = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1);
-	changed = (json[0] == NULL) != (json[1] == NULL) || (json[0] && strcmp(json[0], json[1]) != 0);
-	*old_json = json[0] && strlen(json[0]) <= MAX_WATCHED ? json[0] : "null";
-	*new_json = json[1] && strlen(json[1]) <= MAX_WATCHED ? json[1] : "null";
-	return changed;
-}
-
-/* {"column": {"old": …, "new": …}} of the watched columns that changed; NULL if none did. */
-static char *
-watched_changes(HeapTuple old, HeapTuple new, TupleDesc desc, const char *columns)
-{
-	ArrayType  *watch = DatumGetArrayTypeP(OidInputFunctionCall(F_ARRAY_IN, pstrdup(columns), TEXTOID, -1));
-	StringInfoData changes;
-	Datum	   *names;
-	int			count,
-				i;
-
-	initStringInfo(&changes);
-	deconstruct_array(watch, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
-	for (i = 0; i < count; i++)
-	{
-		char	   *name = TextDatumGetCString(names[i]);
-		int			number = SPI_fnumber(desc, name);
-		char	   *old_json;
-		char	   *new_json;
-
-		if (number == SPI_ERROR_NOATTRIBUTE ||
-			!watched_values(old, new, desc, number, &old_json, &new_json))
-			continue;
-		appendStringInfoString(&changes, changes.len ? ", " : "{");
-		escape_json(&changes, name);
-		appendStringInfo(&changes, ": {\"old\": %s, \"new\": %s}", old_json, new_json);
-	}
-	if (changes.len == 0)
-		return NULL;
-	appendStringInfoChar(&changes, '}');
-	return changes.data;
-}
-
-/*
- * Trigger of bound tables, AFTER … FOR EACH ROW; its arguments are the names
- * of task_key and creator_key and the array of watched columns.
- */
-Datum
-taskchat_bound_task(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	Oid			types[4] = {CHAROID, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[4];
-	char		nulls[4] = {' ', ' ', ' ', ' '};
-	char	   *texts[4] = {NULL};
-	HeapTuple	row;
-	TupleDesc	desc;
-	int			i;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		trigger->tg_trigger->tgnargs != 3)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("this function serves only as trigger of bound tables")));
-	desc = RelationGetDescr(trigger->tg_relation);
-	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
-	SPI_connect();
-	texts[1] = row_text(row, desc, trigger->tg_trigger->tgargs[0]);
-	texts[2] = row_text(row, desc, trigger->tg_trigger->tgargs[1]);
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		texts[3] = watched_changes(trigger->tg_trigtuple, row, desc, trigger->tg_trigger->tgargs[2]);
-	values[0] = CharGetDatum(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 'i' :
-							 TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? 'u' : 'd');
-	for (i = 1; i < 4; i++)
-	{
-		nulls[i] = texts[i] ? ' ' : 'n';
-		values[i] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
-	}
-	(void) call_as_owner("SELECT taskchat.bound_change($1, $2, $3, $4::pg_catalog.jsonb)", 4, types, values, nulls);
-	SPI_finish();
-	return PointerGetDatum(NULL);
+	if (backfill.unusable > 0)
+		ereport(WARNING,
+				(errmsg("taskchat opens no room for " INT64_FORMAT " tasks without a usable key and creator", backfill.unusable),
+				 errhint("Ids are not null, not empty and at most %d bytes long.", TASKCHAT_MAX_ID)));
+	PG_RETURN_INT64(backfill.opened);
 }

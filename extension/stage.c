@@ -1,277 +1,389 @@
 /*
  * stage.c
- *	  Events that wait for the commit of a long transaction.
+ *	  What waits for the commit of a long transaction.
  *
  * Bound tables and back-end functions that return no row only stage what
- * happened; the first deferred trigger at commit drains the whole stage, rooms
- * in order of room_id and then notifications in order of user_id, so that a
- * business transaction holds no room's lock while it runs and two of them
- * never deadlock.  The stage lives in memory and follows savepoints: an item
- * remembers the subtransaction that made it and the one that drained it.
+ * happened; the first deferred trigger at commit drains the whole stage (see
+ * drain.c), so that a business transaction holds no room's lock while it runs.
+ *
+ * The stage lives in memory and follows savepoints.  It is a stack: what a
+ * subtransaction added lies on top when it ends, and what has been drained
+ * lies at the bottom.  So no end of a subtransaction looks at more than what
+ * is the subtransaction's own.  The changes of one row of a bound table fold
+ * into one item as soon as they belong to the same subtransaction.
+ *
  * One row of taskchat.stage, deleted again by the drain, brings the deferred
  * trigger about.
  */
 #include "taskchat.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/heapam.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "nodes/pg_list.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
-typedef enum StageOp
-{
-	STAGE_EVENT = 'e',			/* an event in the task's rooms */
-	STAGE_DELETE = 'd',			/* the task and its rooms go */
-	STAGE_NOTIFY = 'n',			/* a personal notification */
-	STAGE_PULL = 'p'			/* the row that brings the deferred trigger */
-} StageOp;
-
-typedef struct StageItem
+/* Items of the same key are a chain, the latest first. */
+typedef struct StageKey
 {
 	StageOp		op;
-	SubTransactionId created;
-	SubTransactionId drained;	/* InvalidSubTransactionId: still waiting */
-	char	   *task_id;		/* NULL: a notification about no task */
-	char	   *applicant_id;	/* NULL: every room of the task */
-	char	   *kind;
-	char	   *actor_id;		/* of a notification: the user; may be NULL */
-	char	   *payload;		/* JSON text */
-	char	   *id;				/* of a notification: uuid as text */
-} StageItem;
+	const void *table;			/* Watch of a task */
+	Oid			users;
+	const char *id;				/* borrowed from the chain's first item */
+} StageKey;
 
-static List *stage = NIL;		/* of StageItem, in TopTransactionContext */
+typedef struct StageChain
+{
+	StageKey	key;
+	StageItem  *last;
+} StageChain;
+
+/* Up to where the stage was drained before a subtransaction drained it. */
+typedef struct DrainMark
+{
+	SubTransactionId by;
+	int			before;
+} DrainMark;
+
+/* All of it is in TopTransactionContext. */
+static struct
+{
+	StageItem **items;
+	int			count;
+	int			size;
+	int			drained;		/* items below this one are */
+	List	   *marks;			/* of DrainMark, the innermost subtransaction last */
+	List	   *watches;		/* of Watch */
+	HTAB	   *chains;
+} stage;
 
 PG_FUNCTION_INFO_V1(taskchat_stage);
 PG_FUNCTION_INFO_V1(taskchat_drain_stage);
 
-static void
-execute_as_owner(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
+static uint32
+hash_key(const void *key, Size size)
 {
-	Rights		saved;
-	int			result;
+	const StageKey *k = key;
 
-	rights_become_owner(&saved);
-	SPI_connect();
-	result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
-	if (result < 0)
-		elog(ERROR, "staged statement failed: %s", SPI_result_code_string(result));
-	SPI_finish();
-	rights_restore(&saved);
+	return string_hash(k->id, strlen(k->id) + 1) ^ (uint32) k->op;
 }
 
-static char *
-copy_arg(FunctionCallInfo fcinfo, int i)
+static int
+compare_keys(const void *a, const void *b, Size size)
 {
-	char	   *string;
+	const StageKey *x = a;
+	const StageKey *y = b;
 
-	if (PG_ARGISNULL(i))
+	return x->op == y->op && x->table == y->table && x->users == y->users && strcmp(x->id, y->id) == 0 ? 0 : 1;
+}
+
+/* Only what folds has a key; of the others there may be any number. */
+static bool
+key_of(const StageItem *item, StageKey *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->op = item->op;
+	key->table = item->watch;
+	key->users = item->users;
+	key->id = item->op == STAGE_PULL ? "" : item->id;
+	return item->op == STAGE_TASK || item->op == STAGE_USER || item->op == STAGE_PULL;
+}
+
+static StageChain *
+find_chain(const StageItem *item, HASHACTION action)
+{
+	StageKey	key;
+	bool		found;
+	StageChain *chain;
+
+	if (!key_of(item, &key))
 		return NULL;
-	string = text_to_cstring(PG_GETARG_TEXT_PP(i));
-	return MemoryContextStrdup(TopTransactionContext, string);
+	if (stage.chains == NULL)
+	{
+		HASHCTL		control;
+
+		memset(&control, 0, sizeof(control));
+		control.keysize = sizeof(StageKey);
+		control.entrysize = sizeof(StageChain);
+		control.hash = hash_key;
+		control.match = compare_keys;
+		control.hcxt = TopTransactionContext;
+		stage.chains = hash_create("taskchat stage", 64, &control,
+								   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	chain = hash_search(stage.chains, &key, action, &found);
+	if (action == HASH_ENTER && !found)
+		chain->last = NULL;
+	return chain;
+}
+
+/* The latest item of the same key that still waits; NULL: none. */
+static StageItem *
+find_waiting(const StageItem *like)
+{
+	StageChain *chain = find_chain(like, HASH_FIND);
+
+	return chain && chain->last && chain->last->position >= stage.drained ? chain->last : NULL;
+}
+
+/* The chain ends in this item now; its key is borrowed from it. */
+static void
+end_chain(StageChain *chain, StageItem *last)
+{
+	chain->last = last;
+	chain->key.id = last->op == STAGE_PULL ? "" : last->id;
+}
+
+static void
+free_string(char *string)
+{
+	if (string)
+		pfree(string);
+}
+
+static void
+free_item(StageItem *item)
+{
+	int			i;
+
+	for (i = 0; item->old_values && i < item->watch->count; i++)
+	{
+		free_string(item->old_values[i]);
+		free_string(item->new_values[i]);
+	}
+	if (item->old_values)
+	{
+		pfree(item->old_values);
+		pfree(item->new_values);
+	}
+	free_string(item->id);
+	free_string(item->applicant_id);
+	free_string(item->kind);
+	free_string(item->actor_id);
+	free_string(item->payload);
+	free_string(item->notification);
+	free_string(item->old_creator);
+	free_string(item->new_creator);
+	pfree(item);
+}
+
+/* Put an item on top; the stage owns it. */
+static void
+push(StageItem *item)
+{
+	StageChain *chain = find_chain(item, HASH_ENTER);
+
+	if (stage.count == stage.size)
+	{
+		stage.size = stage.size ? stage.size * 2 : 64;
+		stage.items = stage.items ?
+			repalloc_huge(stage.items, stage.size * sizeof(StageItem *)) :
+			MemoryContextAllocHuge(TopTransactionContext, stage.size * sizeof(StageItem *));
+	}
+	item->created = GetCurrentSubTransactionId();
+	item->position = stage.count;
+	item->previous = chain ? chain->last : NULL;
+	stage.items[stage.count++] = item;
+	if (chain)
+		end_chain(chain, item);
+}
+
+static void
+pop(void)
+{
+	StageItem  *item = stage.items[--stage.count];
+	StageChain *chain = find_chain(item, HASH_FIND);
+
+	if (chain && item->previous)
+		end_chain(chain, item->previous);
+	else if (chain)
+		(void) find_chain(item, HASH_REMOVE);
+	free_item(item);
 }
 
 static StageItem *
-stage_add(StageOp op)
+new_item(StageOp op)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	StageItem  *item = palloc0(sizeof(StageItem));
+	StageItem  *item = MemoryContextAllocZero(TopTransactionContext, sizeof(StageItem));
 
 	item->op = op;
-	item->created = GetCurrentSubTransactionId();
-	item->drained = InvalidSubTransactionId;
-	stage = lappend(stage, item);
-	MemoryContextSwitchTo(old);
 	return item;
+}
+
+static char *
+keep(const char *string)
+{
+	return string ? MemoryContextStrdup(TopTransactionContext, string) : NULL;
 }
 
 /* Make sure that a deferred trigger will fire: one waiting pull is enough. */
 static void
-stage_pull(void)
+pull(void)
 {
-	ListCell   *cell;
+	StageItem	like = {.op = STAGE_PULL};
+	Rights		saved;
 
-	foreach(cell, stage)
-	{
-		StageItem  *item = lfirst(cell);
-
-		if (item->op == STAGE_PULL && item->drained == InvalidSubTransactionId)
-			return;
-	}
-	(void) stage_add(STAGE_PULL);
-	execute_as_owner("INSERT INTO taskchat.stage DEFAULT VALUES", 0, NULL, NULL, NULL);
+	if (find_waiting(&like))
+		return;
+	push(new_item(STAGE_PULL));
+	rights_become_owner(&saved);
+	SPI_connect();
+	if (SPI_execute("INSERT INTO taskchat.stage DEFAULT VALUES", false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not stage");
+	SPI_finish();
+	rights_restore(&saved);
 }
 
-/* stage(op "char", task_id, applicant_id, kind, actor_id, payload jsonb, id uuid) */
+/* The transaction's own description of a bound table and its watched columns. */
+const Watch *
+stage_watch(Oid tasks, int count, char **names)
+{
+	MemoryContext old;
+	ListCell   *cell;
+	Watch	   *watch;
+	int			i;
+
+	foreach(cell, stage.watches)
+	{
+		watch = lfirst(cell);
+		if (watch->tasks != tasks || watch->count != count)
+			continue;
+		for (i = 0; i < count && strcmp(watch->names[i], names[i]) == 0; i++)
+			;
+		if (i == count)
+			return watch;
+	}
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	watch = palloc(sizeof(Watch));
+	watch->tasks = tasks;
+	watch->count = count;
+	watch->names = palloc(sizeof(char *) * Max(count, 1));
+	for (i = 0; i < count; i++)
+		watch->names[i] = pstrdup(names[i]);
+	stage.watches = lappend(stage.watches, watch);
+	MemoryContextSwitchTo(old);
+	return watch;
+}
+
+/* Does a change of this task's row wait? */
+bool
+stage_has_task(const Watch *watch, const char *task_id)
+{
+	StageItem	like = {.op = STAGE_TASK,.watch = watch,.id = unconstify(char *, task_id)};
+
+	return find_waiting(&like) != NULL;
+}
+
+/* Copy a string into a field of an item, in place of what is there. */
+static void
+replace(char **field, const char *value)
+{
+	char	   *copy = keep(value);
+
+	free_string(*field);
+	*field = copy;
+}
+
+/*
+ * What happened to a task's row in "into", and then in "later", as one change:
+ * the first old values and the last new ones.
+ */
+void
+stage_fold(StageItem *into, const StageItem *later)
+{
+	int			i;
+
+	into->gone |= later->gone;
+	replace(&into->actor_id, later->actor_id);
+	if (into->old_creator == NULL)
+		into->old_creator = keep(later->old_creator);
+	if (later->new_creator)
+		replace(&into->new_creator, later->new_creator);
+	for (i = 0; i < later->watch->count; i++)
+	{
+		if (into->old_values[i] == NULL)
+			into->old_values[i] = keep(later->old_values[i]);
+		if (later->new_values[i])
+			replace(&into->new_values[i], later->new_values[i]);
+	}
+}
+
+static char **
+new_values(int count)
+{
+	return MemoryContextAllocZero(TopTransactionContext, sizeof(char *) * Max(count, 1));
+}
+
+/* A change of a task's row; everything is copied.  The actor is who acts now. */
+void
+stage_task(const StageItem *change)
+{
+	StageItem  *item = find_waiting(change);
+
+	if (item == NULL || item->created != GetCurrentSubTransactionId())
+	{
+		item = new_item(STAGE_TASK);
+		item->watch = change->watch;
+		item->id = keep(change->id);
+		item->old_values = new_values(change->watch->count);
+		item->new_values = new_values(change->watch->count);
+		push(item);
+	}
+	stage_fold(item, change);
+	replace(&item->actor_id, identity_get());
+	pull();
+}
+
+/* A user is gone, unless the commit finds that it isn't. */
+void
+stage_user(Oid users, const char *user_id)
+{
+	StageItem	like = {.op = STAGE_USER,.users = users,.id = unconstify(char *, user_id)};
+	StageItem  *item;
+
+	if (find_waiting(&like))
+		return;
+	item = new_item(STAGE_USER);
+	item->users = users;
+	item->id = keep(user_id);
+	push(item);
+	pull();
+}
+
+static char *
+keep_arg(FunctionCallInfo fcinfo, int i)
+{
+	return PG_ARGISNULL(i) ? NULL : keep(text_to_cstring(PG_GETARG_TEXT_PP(i)));
+}
+
+/* stage(op "char", task_id, applicant_id, kind, actor_id, payload jsonb, id uuid): events and notifications. */
 Datum
 taskchat_stage(PG_FUNCTION_ARGS)
 {
-	StageItem  *item = stage_add((StageOp) PG_GETARG_CHAR(0));
-	MemoryContext old;
+	StageItem  *item = new_item((StageOp) PG_GETARG_CHAR(0));
 
-	item->task_id = copy_arg(fcinfo, 1);
-	item->applicant_id = copy_arg(fcinfo, 2);
-	item->kind = copy_arg(fcinfo, 3);
-	item->actor_id = copy_arg(fcinfo, 4);
-	old = MemoryContextSwitchTo(TopTransactionContext);
+	item->id = keep_arg(fcinfo, 1);
+	item->applicant_id = keep_arg(fcinfo, 2);
+	item->kind = keep_arg(fcinfo, 3);
+	item->actor_id = keep_arg(fcinfo, 4);
 	if (!PG_ARGISNULL(5))
 	{
 		Jsonb	   *payload = PG_GETARG_JSONB_P(5);
 
-		item->payload = JsonbToCString(NULL, &payload->root, VARSIZE(payload));
+		item->payload = keep(JsonbToCString(NULL, &payload->root, VARSIZE(payload)));
 	}
 	if (!PG_ARGISNULL(6))
-		item->id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(6)));
-	MemoryContextSwitchTo(old);
-	stage_pull();
+		item->notification = keep(DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(6))));
+	push(item);
+	pull();
 	PG_RETURN_VOID();
-}
-
-/* One staged item in one room. */
-typedef struct Errand
-{
-	int64		room_id;
-	int			position;		/* in the stage */
-	StageItem  *item;
-} Errand;
-
-static int
-compare_errands(const void *a, const void *b)
-{
-	const Errand *x = a;
-	const Errand *y = b;
-
-	if (x->room_id != y->room_id)
-		return x->room_id < y->room_id ? -1 : 1;
-	return x->position - y->position;
-}
-
-static int
-compare_notices(const ListCell *a, const ListCell *b)
-{
-	const StageItem *x = lfirst(a);
-	const StageItem *y = lfirst(b);
-
-	return strcmp(x->actor_id, y->actor_id);
-}
-
-/* Add an errand for each room of the task that the item is meant for. */
-static void
-find_errands(StageItem *item, int position, Errand **errands, int *count, int *size)
-{
-	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(item->task_id));
-	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true,
-							  SnapshotSelf, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		applicant = heap_getattr(tuple, 3, RelationGetDescr(rooms), &isnull);
-
-		if (item->applicant_id && (isnull || strcmp(TextDatumGetCString(applicant), item->applicant_id) != 0))
-			continue;
-		if (*count == *size)
-		{
-			*size *= 2;
-			*errands = repalloc_huge(*errands, *size * sizeof(Errand));
-		}
-		(*errands)[*count].room_id =
-			DatumGetInt64(heap_getattr(tuple, 1, RelationGetDescr(rooms), &isnull));
-		(*errands)[*count].position = position;
-		(*errands)[(*count)++].item = item;
-	}
-	systable_endscan(scan);
-	table_close(rooms, AccessShareLock);
-}
-
-static void
-run_errand(const Errand *errand)
-{
-	const StageItem *item = errand->item;
-	Room		room;
-
-	if (!room_lock(errand->room_id, &room))
-		return;					/* it went in the meantime: nobody is left to tell */
-	if (item->op == STAGE_DELETE)
-	{
-		Oid			type = INT8OID;
-		Datum		value = Int64GetDatum(errand->room_id);
-
-		execute_as_owner("SELECT taskchat.erase_room($1)", 1, &type, &value, NULL);
-		doorbell_ring_room('r', errand->room_id);
-		return;
-	}
-	if ((strcmp(item->kind, "room_closed") == 0 && room.closed) ||
-		(strcmp(item->kind, "room_opened") == 0 && !room.closed))
-		return;
-	(void) event_append(&room, item->kind, item->actor_id, item->payload ? item->payload : "{}");
-}
-
-static void
-run_notice(const StageItem *item)
-{
-	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[5];
-	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
-
-	values[0] = CStringGetTextDatum(item->id);
-	values[1] = CStringGetTextDatum(item->actor_id);
-	values[2] = CStringGetTextDatum(item->kind);
-	values[3] = item->task_id ? CStringGetTextDatum(item->task_id) : (Datum) 0;
-	nulls[3] = item->task_id ? ' ' : 'n';
-	values[4] = CStringGetTextDatum(item->payload ? item->payload : "{}");
-	execute_as_owner("SELECT taskchat.store_notification($1::pg_catalog.uuid, $2, $3, $4, $5::pg_catalog.jsonb)",
-					 5, types, values, nulls);
-	doorbell_ring('n', item->actor_id);
-}
-
-/* Number and store everything that waits, and mark it drained by this subtransaction. */
-static void
-drain(void)
-{
-	SubTransactionId now = GetCurrentSubTransactionId();
-	int			size = 64;
-	int			count = 0;
-	Errand	   *errands = palloc(size * sizeof(Errand));
-	List	   *notices = NIL;
-	ListCell   *cell;
-	int			i;
-
-	foreach(cell, stage)
-	{
-		StageItem  *item = lfirst(cell);
-
-		if (item->drained != InvalidSubTransactionId)
-			continue;
-		item->drained = now;
-		if (item->op == STAGE_NOTIFY)
-			notices = lappend(notices, item);
-		else if (item->op != STAGE_PULL)
-			find_errands(item, foreach_current_index(cell), &errands, &count, &size);
-	}
-	qsort(errands, count, sizeof(Errand), compare_errands);
-	for (i = 0; i < count; i++)
-		run_errand(&errands[i]);
-	list_sort(notices, compare_notices);
-	foreach(cell, notices)
-		run_notice(lfirst(cell));
-	pfree(errands);
 }
 
 /* Deferred trigger of taskchat.stage. */
@@ -279,6 +391,8 @@ Datum
 taskchat_drain_stage(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	SubTransactionId now = GetCurrentSubTransactionId();
+	int			from = stage.drained;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
@@ -288,7 +402,18 @@ taskchat_drain_stage(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("this function serves only as trigger of taskchat.stage")));
 	simple_heap_delete(trigger->tg_relation, &trigger->tg_trigtuple->t_self);
-	drain();
+	if (stage.marks == NIL || ((DrainMark *) llast(stage.marks))->by != now)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+		DrainMark  *mark = palloc(sizeof(DrainMark));
+
+		mark->by = now;
+		mark->before = from;
+		stage.marks = lappend(stage.marks, mark);
+		MemoryContextSwitchTo(old);
+	}
+	stage.drained = stage.count;
+	drain(stage.items + from, stage.count - from);
 	return PointerGetDatum(NULL);
 }
 
@@ -296,31 +421,67 @@ static void
 at_transaction_event(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		stage = NIL;
+		memset(&stage, 0, sizeof(stage));
 }
 
-/* Items follow their subtransaction: to its parent on commit, away (or back into waiting) on abort. */
+/* What it added goes, and what it drained waits again. */
+static void
+abort_subtransaction(SubTransactionId self)
+{
+	while (stage.count > 0 && stage.items[stage.count - 1]->created == self)
+		pop();
+	while (stage.marks != NIL && ((DrainMark *) llast(stage.marks))->by == self)
+	{
+		stage.drained = ((DrainMark *) llast(stage.marks))->before;
+		stage.marks = list_delete_last(stage.marks);
+	}
+}
+
+/* What it added and drained is its parent's now; changes of a row fold into the parent's. */
+static void
+commit_subtransaction(SubTransactionId self, SubTransactionId parent)
+{
+	int			first = stage.count;
+	int			i;
+
+	while (first > 0 && stage.items[first - 1]->created == self)
+		first--;
+	for (i = first; i < stage.count; i++)
+	{
+		StageItem  *item = stage.items[i];
+		StageItem  *previous = item->previous;
+
+		item->created = parent;
+		if (item->op == STAGE_TASK && previous && previous->created == parent &&
+			previous->position >= stage.drained)
+		{
+			StageChain *chain = find_chain(item, HASH_FIND);
+
+			stage_fold(previous, item);
+			end_chain(chain, previous);
+			free_item(item);
+			continue;
+		}
+		item->position = first;
+		stage.items[first++] = item;
+	}
+	stage.count = first;
+	if (stage.marks != NIL && ((DrainMark *) llast(stage.marks))->by == self)
+	{
+		((DrainMark *) llast(stage.marks))->by = parent;
+		if (list_length(stage.marks) > 1 &&
+			((DrainMark *) list_nth(stage.marks, list_length(stage.marks) - 2))->by == parent)
+			stage.marks = list_delete_last(stage.marks);
+	}
+}
+
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
 {
-	ListCell   *cell;
-
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
-	foreach(cell, stage)
-	{
-		StageItem  *item = lfirst(cell);
-
-		if (event == SUBXACT_EVENT_ABORT_SUB && item->created == self)
-		{
-			stage = foreach_delete_current(stage, cell);
-			continue;
-		}
-		if (event == SUBXACT_EVENT_COMMIT_SUB && item->created == self)
-			item->created = parent;
-		if (item->drained == self)
-			item->drained = event == SUBXACT_EVENT_COMMIT_SUB ? parent : InvalidSubTransactionId;
-	}
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		abort_subtransaction(self);
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		commit_subtransaction(self, parent);
 }
 
 void

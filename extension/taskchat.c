@@ -55,5 +55,6 @@ _PG_init(void)
 	identity_init();
 	doorbell_init();
 	stage_init();
+	bound_init();
 	MarkGUCPrefixReserved("taskchat");
 }

@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "executor/tuptable.h"
+#include "nodes/pg_list.h"
 #include "nodes/lockoptions.h"
 #include "storage/itemptr.h"
 #include "utils/jsonb.h"
@@ -102,7 +103,119 @@ extern void doorbell_init(void);
 extern void doorbell_ring(char kind, const char *rest);
 extern void doorbell_ring_room(char kind, int64 room_id);
 
-/* stage.c: what long transactions leave for their commit */
+/* rows.c: rows written below the executor */
+typedef struct RowValue
+{
+	const char *column;
+	Datum		value;
+	bool		isnull;
+} RowValue;
+
+extern bool rows_insert(Relation relation, int count, const RowValue *values, ItemPointer tid);
+extern bool rows_try_lock(Relation relation, ItemPointer tid);
+extern HeapTuple rows_lock(Relation relation, ItemPointer tid);
+extern void rows_update(Relation relation, HeapTuple row, RowValue value);
+extern bool rows_find(Relation relation, const char *index, const char *value, ItemPointer tid);
+extern void rows_delete(Relation relation, ItemPointer tid);
+
+/* stage.c: what a transaction leaves for its commit */
+typedef struct Watch
+{
+	Oid			tasks;			/* the bound table */
+	int			count;
+	char	  **names;			/* of the watched columns */
+} Watch;
+
+typedef enum StageOp
+{
+	STAGE_EVENT = 'e',			/* an event in the task's rooms */
+	STAGE_NOTIFY = 'n',			/* a personal notification */
+	STAGE_TASK = 't',			/* a row of a bound table changed or went */
+	STAGE_USER = 'u',			/* a row of a bound table of users went */
+	STAGE_PULL = 'p'			/* the row that brings the deferred trigger about */
+} StageOp;
+
+/* One thing that waits.  All of it is in TopTransactionContext. */
+typedef struct StageItem
+{
+	StageOp		op;
+	SubTransactionId created;
+	int			position;		/* in the stage */
+	struct StageItem *previous; /* the one before it of the same key, or NULL */
+	char	   *id;				/* task; of a user: the user; NULL: a notification about no task */
+	char	   *applicant_id;	/* of an event; NULL: in every room of the task */
+	char	   *kind;			/* of an event or notification */
+	char	   *actor_id;		/* of a notification: the user; may be NULL */
+	char	   *payload;		/* of an event or notification: JSON text */
+	char	   *notification;	/* its uuid as text */
+	Oid			users;			/* of a user: the bound table */
+	const Watch *watch;			/* of a task */
+	char	  **old_values;		/* of a task, by watched column: JSON text; NULL: untouched */
+	char	  **new_values;
+	char	   *old_creator;	/* of a task; NULL: untouched */
+	char	   *new_creator;
+	bool		gone;			/* of a task: its row went, and may have come back */
+} StageItem;
+
 extern void stage_init(void);
+extern const Watch *stage_watch(Oid tasks, int count, char **names);
+extern bool stage_has_task(const Watch *watch, const char *task_id);
+extern void stage_task(const StageItem *change);
+extern void stage_user(Oid users, const char *user_id);
+extern void stage_fold(StageItem *into, const StageItem *later);
+
+/* drain.c: what becomes of it at commit */
+extern void drain(StageItem **items, int count);
+
+/* patience.c: waiting for others' locks without failing the transaction */
+typedef void (*Attempt) (void *argument);
+
+extern ErrorData *try_in_subtransaction(Attempt attempt, void *argument);
+extern bool patient_attempt(Attempt attempt, void *argument);
+
+/* roster.c: rooms and members as bound tables want them */
+extern void roster_open(const char *task_id, const char *creator_id);
+extern void roster_leave(Room *room, const char *user_id);
+extern void roster_set_creator(Room *room, const char *user_id);
+extern void roster_erase(Room *room);
+
+/* binding.c: which of the application's tables are bound, asked with their owners' rights */
+typedef struct Binding
+{
+	Oid			tasks;
+	char	   *task_key;
+	char	   *creator_key;
+	int			watch_count;
+	char	  **watch;
+	Oid			users;			/* InvalidOid: none */
+	char	   *user_key;
+} Binding;
+
+extern List *bindings_read(void);
+extern bool *bound_rows_missing(StageItem **items, int count);
+extern bool id_usable(const char *id);
+extern char **bound_keys(Oid relid, const char *key, int *count);
+
+/* render.c: values of the application's columns as text */
+#define UNTOLD '!'				/* begins what stands for a value that is sent as null */
+
+typedef struct Column
+{
+	AttrNumber	number;			/* 0: the table has it no more */
+	Oid			type;
+	FmgrInfo	to_text;		/* of a key: its cast or output function */
+	bool		is_text;		/* a key that is text already */
+	bool		has_cast;		/* to_text is a cast */
+	FmgrInfo	to_jsonb;		/* of a watched column */
+	bool		plain;			/* of a type whose to_jsonb() never fails */
+} Column;
+
+extern void render_prepare(Column *column, Relation relation, const char *name, bool watched);
+extern char *render_text(Column *column, Relation relation, HeapTuple row);
+extern char *render_json(Column *column, Relation relation, HeapTuple row);
+extern bool render_same(const Column *column, Relation relation, HeapTuple a, HeapTuple b);
+
+/* bound.c: their triggers */
+extern void bound_init(void);
 
 #endif

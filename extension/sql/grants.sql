@@ -35,7 +35,8 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.notify_user(text, text, jsonb, text), taskchat.create_ticket(text, interval),
 	taskchat.end_sessions(text), taskchat.new_epoch(), taskchat.undelivered(interval),
 	taskchat.delivery_stats(timestamptz, text), taskchat.purge_messages(interval),
-	taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean), taskchat.unbind_tasks(regclass)
+	taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean), taskchat.unbind_tasks(regclass),
+	taskchat.orphaned_rooms()
 	TO taskchat_backend;
 
 GRANT EXECUTE ON FUNCTION

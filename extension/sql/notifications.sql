@@ -5,20 +5,6 @@ CREATE FUNCTION taskchat.uuid_v7() RETURNS uuid
 	AS 'MODULE_PATHNAME', 'taskchat_uuid_v7' LANGUAGE C VOLATILE PARALLEL SAFE;
 COMMENT ON FUNCTION taskchat.uuid_v7() IS 'A UUID of version 7 (RFC 9562)';
 
-CREATE FUNCTION taskchat.store_notification(id uuid, user_id text, kind text, task_id text, payload jsonb) RETURNS void
-	LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH counter AS (
-		INSERT INTO taskchat.notification_counters AS c (user_id, last_seq) VALUES (store_notification.user_id, 1)
-		ON CONFLICT (user_id) DO UPDATE SET last_seq = c.last_seq + 1
-		RETURNING last_seq)
-	INSERT INTO taskchat.notifications (id, user_id, seq, kind, task_id, payload)
-		SELECT store_notification.id, store_notification.user_id, counter.last_seq, store_notification.kind,
-			store_notification.task_id, store_notification.payload
-		FROM counter
-$$;
-COMMENT ON FUNCTION taskchat.store_notification(uuid, text, text, text, jsonb) IS 'Internal: numbers and stores a staged notification';
-
 CREATE FUNCTION taskchat.notify_user(user_id text, kind text, payload jsonb DEFAULT '{}', task_id text DEFAULT NULL) RETURNS uuid
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -38,6 +38,8 @@ CREATE FUNCTION taskchat.drain_stage() RETURNS trigger
 COMMENT ON FUNCTION taskchat.drain_stage() IS 'Internal: deferred trigger of the stage';
 CREATE CONSTRAINT TRIGGER drain_stage AFTER INSERT ON taskchat.stage
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION taskchat.drain_stage();
+/* What was staged must come out, also where session_replication_role keeps other triggers quiet. */
+ALTER TABLE taskchat.stage ENABLE ALWAYS TRIGGER drain_stage;
 
 CREATE FUNCTION taskchat.enter_room(room_id bigint) RETURNS void
 	AS 'MODULE_PATHNAME', 'taskchat_enter_room' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -85,18 +87,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION taskchat.backend_room(text, text) IS 'Internal: the room of an address for back ends';
-
-CREATE FUNCTION taskchat.erase_room(room_id bigint) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	DELETE FROM taskchat.task_messages m WHERE m.room_id = erase_room.room_id;
-	DELETE FROM taskchat.task_events e WHERE e.room_id = erase_room.room_id;
-	DELETE FROM taskchat.delivery_samples d WHERE d.room_id = erase_room.room_id;
-	DELETE FROM taskchat.task_rooms r WHERE r.room_id = erase_room.room_id;
-END
-$$;
-COMMENT ON FUNCTION taskchat.erase_room(bigint) IS 'Internal: a room and all that is in it';
 
 CREATE FUNCTION taskchat.room_epoch(room_id bigint) RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_room_epoch' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;

@@ -3,7 +3,7 @@
  * task_rooms, task_members, task_messages and task_events.
  *
  * task_messages and task_events have no foreign key to task_rooms: whoever
- * writes them holds the lock of the room's row, and erase_room() takes their
+ * writes them holds the lock of the room's row, and roster_erase() takes their
  * rows along.  A key would fail business transactions at REPEATABLE READ that
  * are older than the room.
  */

@@ -1,0 +1,271 @@
+/*
+ * roster.c
+ *	  Rooms and members as the application's own tables want them: a room
+ *	  opens with its creator, gets another creator, loses a member, goes.
+ *
+ * Everything here works at any isolation level and whatever others have done
+ * since the transaction's snapshot (see rows.c).  The functions that take a
+ * Room want it locked by room_lock().
+ */
+#include "taskchat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+static RowValue
+text_value(const char *column, const char *value)
+{
+	RowValue	result = {column, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL};
+
+	return result;
+}
+
+static RowValue
+int64_value(const char *column, int64 value)
+{
+	RowValue	result = {column, Int64GetDatum(value), false};
+
+	return result;
+}
+
+/* A member event of the room's line; returns its seq. */
+static int64
+tell_member(Room *room, const char *kind, const char *user_id, const char *role)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"user_id\": ");
+	escape_json(&payload, user_id);
+	appendStringInfo(&payload, ", \"role\": \"%s\"}", role);
+	return event_append(room, kind, user_id, payload.data);
+}
+
+static void
+add_creator(Room *room, const char *user_id)
+{
+	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	ItemPointerData tid;
+	RowValue	values[6];
+
+	values[0] = int64_value("room_id", room->room_id);
+	values[1] = text_value("user_id", user_id);
+	values[2] = text_value("task_id", room->task_id);
+	values[3] = text_value("applicant_id", room->applicant_id);
+	values[4] = text_value("role", "creator");
+	values[5] = int64_value("joined_seq", tell_member(room, "member_joined", user_id, "creator"));
+	if (!rows_insert(members, lengthof(values), values, &tid))
+		elog(ERROR, "room " INT64_FORMAT " had the member already", room->room_id);
+	table_close(members, NoLock);
+}
+
+/* Finds the room's rows by an index that begins with room_id. */
+static SysScanDesc
+scan_room(Relation relation, const char *index, int64 room_id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, get_attnum(RelationGetRelid(relation), "room_id"), BTEqualStrategyNumber,
+				F_INT8EQ, Int64GetDatum(room_id));
+	return systable_beginscan(relation, relation_oid(index), true, SnapshotSelf, 1, &key);
+}
+
+static char *
+text_column(Relation relation, HeapTuple tuple, const char *name)
+{
+	AttrNumber	column = get_attnum(RelationGetRelid(relation), name);
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column, RelationGetDescr(relation), &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Where the room's creator and the given user are among its members. */
+typedef struct Seats
+{
+	bool		has_creator;
+	char	   *creator_id;
+	ItemPointerData creator;
+	bool		has_user;
+	char	   *role;			/* of the user */
+	ItemPointerData user;
+} Seats;
+
+static void
+find_seats(Relation members, int64 room_id, const char *user_id, Seats *seats)
+{
+	SysScanDesc scan = scan_room(members, "task_members_pkey", room_id);
+	HeapTuple	tuple;
+
+	memset(seats, 0, sizeof(*seats));
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		char	   *id = text_column(members, tuple, "user_id");
+		char	   *role = text_column(members, tuple, "role");
+
+		if (strcmp(role, "creator") == 0)
+		{
+			seats->has_creator = true;
+			seats->creator_id = id;
+			seats->creator = tuple->t_self;
+		}
+		if (strcmp(id, user_id) == 0)
+		{
+			seats->has_user = true;
+			seats->role = role;
+			seats->user = tuple->t_self;
+		}
+	}
+	systable_endscan(scan);
+}
+
+/* The user leaves the room; nothing if no member. */
+void
+roster_leave(Room *room, const char *user_id)
+{
+	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	Seats		seats;
+
+	find_seats(members, room->room_id, user_id, &seats);
+	if (seats.has_user)
+	{
+		rows_delete(members, &seats.user);
+		CommandCounterIncrement();
+		(void) tell_member(room, "member_left", user_id, seats.role);
+	}
+	table_close(members, NoLock);
+}
+
+/* The user is the room's creator from now on; who was it leaves. */
+void
+roster_set_creator(Room *room, const char *user_id)
+{
+	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	Seats		seats;
+
+	find_seats(members, room->room_id, user_id, &seats);
+	if (seats.has_creator && strcmp(seats.creator_id, user_id) != 0)
+		roster_leave(room, seats.creator_id);
+	if (!seats.has_user)
+		add_creator(room, user_id);
+	else if (strcmp(seats.role, "creator") != 0)
+	{
+		HeapTuple	member = rows_lock(members, &seats.user);
+
+		if (member)
+		{
+			rows_update(members, member, text_value("role", "creator"));
+			(void) tell_member(room, "member_role_changed", user_id, "creator");
+		}
+	}
+	table_close(members, NoLock);
+}
+
+static void
+delete_all(const char *table, const char *index, int64 room_id)
+{
+	Relation	relation = table_open(relation_oid(table), RowExclusiveLock);
+	SysScanDesc scan = scan_room(relation, index, room_id);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows_delete(relation, &tuple->t_self);
+	}
+	systable_endscan(scan);
+	table_close(relation, NoLock);
+}
+
+/* The room and all that is in it. */
+void
+roster_erase(Room *room)
+{
+	delete_all("task_messages", "task_messages_pkey", room->room_id);
+	delete_all("task_events", "task_events_pkey", room->room_id);
+	delete_all("delivery_samples", "delivery_samples_pkey", room->room_id);
+	delete_all("task_members", "task_members_pkey", room->room_id);
+	delete_all("task_rooms", "task_rooms_pkey", room->room_id);
+	CommandCounterIncrement();
+	ForceSyncCommit();
+	doorbell_ring_room('r', room->room_id);
+}
+
+/* A room that is to be opened. */
+typedef struct Opening
+{
+	const char *task_id;
+	const char *creator_id;
+	bool		opened;
+} Opening;
+
+static void
+open_now(void *argument)
+{
+	Opening    *opening = argument;
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	int64		room_id = nextval_internal(relation_oid("room_numbers"), false);
+	RowValue	values[2];
+	ItemPointerData tid;
+	Rights		saved;
+	Room		room;
+
+	values[0] = int64_value("room_id", room_id);
+	values[1] = text_value("task_id", opening->task_id);
+	rights_become_owner(&saved);
+	opening->opened = rows_insert(rooms, lengthof(values), values, &tid);
+	if (opening->opened && room_lock(room_id, &room))
+		add_creator(&room, opening->creator_id);
+	rights_restore(&saved);
+	table_close(rooms, NoLock);
+}
+
+/* Is the task's main room there?  *in_doubt: somebody is just making or removing it. */
+static bool
+main_room_exists(const char *task_id, bool *in_doubt)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
+	SnapshotData dirty;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	bool		found;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&keys[0], 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
+	ScanKeyEntryInitialize(&keys[1], SK_ISNULL | SK_SEARCHNULL, 3, InvalidStrategy,
+						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
+	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true, &dirty, 2, keys);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	*in_doubt = found && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
+	systable_endscan(scan);
+	table_close(rooms, AccessShareLock);
+	return found;
+}
+
+/*
+ * Open the task's main room with its creator in it, unless it is there.  Waits
+ * for who is just opening it.  Both ids must be usable.
+ */
+void
+roster_open(const char *task_id, const char *creator_id)
+{
+	Opening		opening = {task_id, creator_id, false};
+	bool		in_doubt;
+
+	if (!main_room_exists(task_id, &in_doubt))
+		open_now(&opening);
+	else if (in_doubt && !patient_attempt(open_now, &opening))
+		ereport(WARNING,
+				(errmsg("taskchat opens no room for task \"%s\"", task_id),
+				 errdetail("A transaction that is opening it waits for this one.")));
+}
