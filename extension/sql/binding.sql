@@ -158,7 +158,7 @@ BEGIN
 	END IF;
 	INSERT INTO taskchat.bindings (tasks, task_key, creator_key, watch, users, user_key)
 		VALUES (tasks, task_key, creator_key, watched, users, CASE WHEN users IS NOT NULL THEN bind_owned_tasks.user_key END);
-	RETURN CASE WHEN backfill THEN taskchat.backfill_rooms(tasks, task_key, creator_key) ELSE 0 END;
+	RETURN CASE WHEN backfill THEN taskchat.backfill_rooms(tasks, task_key, creator_key) ELSE 0::bigint END;
 END
 $$;
 COMMENT ON FUNCTION taskchat.bind_owned_tasks(regclass, name, name, name[], regclass, name, boolean) IS 'Internal: bind_tasks() for a caller who has been checked';
@@ -179,7 +179,7 @@ BEGIN
 	THEN
 		PERFORM taskchat.unfollow(gone.users, 'taskchat_bound_user');
 	END IF;
-	RETURN 0;
+	RETURN 0::bigint;
 END
 $$;
 COMMENT ON FUNCTION taskchat.unbind_owned_tasks(regclass) IS 'Internal: unbind_tasks() for a caller who has been checked';
