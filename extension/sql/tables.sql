@@ -2,10 +2,11 @@
  * tables: the data model.  C code knows the order of the columns of
  * task_rooms, task_members, task_messages and task_events.
  *
- * task_messages and task_events have no foreign key to task_rooms: whoever
- * writes them holds the lock of the room's row, and roster_erase() takes their
- * rows along.  A key would fail business transactions at REPEATABLE READ that
- * are older than the room.
+ * task_members, task_messages and task_events have no foreign key to
+ * task_rooms: whoever writes them holds the lock of the room's row, and
+ * roster_erase() takes their rows along.  A key would fail business transactions
+ * at REPEATABLE READ that are older than the room, and parallel restores,
+ * which load the tables of an extension in any order under its constraints.
  */
 CREATE SEQUENCE taskchat.room_numbers AS bigint;
 COMMENT ON SEQUENCE taskchat.room_numbers IS 'Room ids: the upper 15 bits are taskchat.database_number, so that rooms can move between databases';
@@ -34,7 +35,7 @@ CREATE TABLE taskchat.task_rooms (
 COMMENT ON TABLE taskchat.task_rooms IS 'Rooms and their counters: last_seq moves under the row''s lock, so seq order is commit order';
 
 CREATE TABLE taskchat.task_members (
-	room_id bigint NOT NULL REFERENCES taskchat.task_rooms ON DELETE CASCADE,
+	room_id bigint NOT NULL,
 	user_id text COLLATE "C" NOT NULL,
 	task_id text COLLATE "C" NOT NULL,
 	applicant_id text COLLATE "C",

@@ -1,5 +1,6 @@
-# A database moves by pg_dump with all its rooms: same rows, same counters,
-# same rights, nothing announced, another epoch; and sending goes on.
+# A database moves by pg_dump with all its rooms, in any of its ways: same
+# rows, same counters, same rights, nothing announced, another epoch; and
+# sending goes on. Also while it is being written to.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -19,6 +20,9 @@ my %carried = (
 	events => 'SELECT * FROM taskchat.task_events ORDER BY room_id, seq',
 	notifications => 'SELECT * FROM taskchat.notifications ORDER BY user_id, seq',
 	bindings => 'SELECT tasks::regclass::text, task_key, creator_key, watch FROM taskchat.bindings',
+	'last seen' => 'SELECT * FROM taskchat.last_seen ORDER BY user_id',
+	'notification counters' => 'SELECT * FROM taskchat.notification_counters ORDER BY user_id',
+	'delivery samples' => 'SELECT * FROM taskchat.delivery_samples ORDER BY room_id, user_id, up_to_seq',
 	'room numbers' => 'SELECT last_value, is_called FROM taskchat.room_numbers',
 	rights => q{SELECT c.relname, p.grantee::regrole, p.privilege_type
 		FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS p
@@ -68,7 +72,7 @@ $node->safe_psql('source', q{
 	CREATE EXTENSION taskchat;
 	CREATE TABLE public.jobs (id int PRIMARY KEY, owner text NOT NULL, status text NOT NULL DEFAULT 'open');
 	SELECT taskchat.bind_tasks('public.jobs', 'id', 'owner', '{status}');
-	INSERT INTO public.jobs VALUES (1, 'ada'), (2, 'ben');
+	INSERT INTO public.jobs VALUES (1, 'ada'), (2, 'ada');
 	UPDATE public.jobs SET status = 'started' WHERE id = 1;
 	SELECT taskchat.add_member('1', 'ben');
 	SELECT taskchat.add_member('1', 'cyd', 'applicant');
@@ -77,7 +81,17 @@ $node->safe_psql('source', q{
 	SELECT taskchat.create_ticket('ada');});
 send_as('source', $_ % 2 ? 'ada' : 'ben', '1', "line $_") for 1 .. 20;
 $node->safe_psql('source', q{
-	BEGIN; SELECT taskchat.act_as('ben'); SELECT taskchat.mark_read('1', 10); COMMIT;
+	BEGIN;
+	SELECT taskchat.act_as('ben');
+	SELECT taskchat.mark_read('1', 10);
+	SELECT taskchat.set_muted('1', true);
+	SELECT taskchat.set_presence(true);
+	SELECT taskchat.set_presence(false);
+	SELECT taskchat.send_message('1', 'an answer', reply_to => m.id, client_msg_id => 'c1', metadata => '{"a": 1}')
+		FROM taskchat.get_messages('1', max_rows => 1) AS m;
+	SELECT taskchat.edit_message(m.id, 'edited') FROM taskchat.get_messages('1') AS m WHERE m.content = 'line 2';
+	SELECT taskchat.delete_message(m.id) FROM taskchat.get_messages('1') AS m WHERE m.content = 'line 4';
+	COMMIT;
 	SELECT taskchat.close_room('2');});
 
 my %before = map { $_ => $node->safe_psql('source', $carried{$_}) } keys %carried;
@@ -104,26 +118,122 @@ sub check_restored
 	$node->safe_psql($db, q{INSERT INTO public.jobs VALUES (3, 'ada')});
 	is(last_seq($db, '3'), last_seq('source', '2') - 1, "$how: a new task opens a room of its own");
 	is( $node->safe_psql($db, q{
+			BEGIN; SELECT taskchat.act_as('ben'); SET LOCAL ROLE taskchat_user;
+			SELECT content FROM taskchat.send_message('1', 'again', client_msg_id => 'c1'); COMMIT}),
+		"\nan answer", "$how: what was sent before the dump is not sent again");
+	is( $node->safe_psql($db, q{
 			DROP EXTENSION taskchat;
 			SELECT count(*) FROM pg_namespace WHERE nspname = 'taskchat'}),
 		'0', "$how: DROP EXTENSION leaves nothing");
 }
 
-$node->command_ok([ 'pg_dump', '-f', "$dir/plain.sql", $node->connstr('source') ], 'plain dump');
-$node->safe_psql('postgres', 'CREATE DATABASE plain');
-$node->command_ok(
-	[ 'psql', '-X', '-q', '-o', "$dir/plain.out", '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql", $node->connstr('plain') ],
-	'plain restore');
-check_restored('plain', 'plain');
+# How a dump is taken and brought back. DIR is where it lies, DB the new database.
+my @ways = (
+	[ 'plain', [ 'pg_dump', '-f', 'DIR', 'source' ],
+		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-o', 'DIR.out', '-f', 'DIR', 'DB' ] ],
+	[ 'custom', [ 'pg_dump', '-Fc', '-f', 'DIR', 'source' ], [ 'pg_restore', '--exit-on-error', '-d', 'DB', 'DIR' ] ],
+	[ 'custom with jobs', [ 'pg_dump', '-Fc', '-f', 'DIR', 'source' ],
+		[ 'pg_restore', '--exit-on-error', '--jobs=4', '-d', 'DB', 'DIR' ] ],
+	[ 'directory with jobs', [ 'pg_dump', '-Fd', '--jobs=2', '-f', 'DIR', 'source' ],
+		[ 'pg_restore', '--exit-on-error', '--jobs=4', '-d', 'DB', 'DIR' ] ],
+	[ 'schema, then data', [ 'pg_dump', '-Fc', '-f', 'DIR', 'source' ],
+		[ 'pg_restore', '--exit-on-error', '--schema-only', '-d', 'DB', 'DIR' ],
+		[ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '--jobs=4', '-d', 'DB', 'DIR' ] ],
+	[ 'in sections', [ 'pg_dump', '-Fd', '-f', 'DIR', 'source' ],
+		map { [ 'pg_restore', '--exit-on-error', "--section=$_", '-d', 'DB', 'DIR' ] } qw(pre-data data post-data) ],
+	[ 'where the extension is', [ 'pg_dump', '-Fc', '-f', 'DIR', 'source' ],
+		[ 'psql', '-Xq', '-c', 'CREATE EXTENSION taskchat', 'DB' ],
+		[ 'pg_restore', '--exit-on-error', '-d', 'DB', 'DIR' ] ]);
 
-$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/custom.dump", $node->connstr('source') ], 'custom dump');
-$node->safe_psql('postgres', 'CREATE DATABASE custom');
-$node->command_ok(
-	[ 'pg_restore', '--exit-on-error', '-d', $node->connstr('custom'), "$dir/custom.dump" ],
-	'custom restore');
-check_restored('custom', 'custom');
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
 
+# Runs the commands of a way. Returns the name of the new database.
+sub restore
+{
+	my ($how, @commands) = @_;
+	my $db = $how =~ s/\W+/_/gr;
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	foreach my $command (@commands)
+	{
+		$node->command_ok([ map { s/DIR/$dir\/$db/r =~ s/^DB$/$db/r } @$command ],
+			"$how: " . join(' ', grep { !/DIR|DB|^-[a-z]+$/ } @$command));
+	}
+	return $db;
+}
+
+check_restored($_->[0], restore(@$_)) foreach @ways;
 is($node->safe_psql('source', $epoch), $old_epoch, 'the source keeps its epoch');
+
+# Where somebody listens already, a restore is silent.
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE silent');
+	$node->safe_psql('silent', 'CREATE EXTENSION taskchat');
+	my $channel = $node->safe_psql('silent', 'SELECT channel FROM taskchat.relay_hello()');
+	my $listener = $node->background_psql('silent');
+	$listener->query_safe("LISTEN $channel");
+	$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'silent', "$dir/custom" ], 'restore under a listener');
+	unlike($listener->query_safe('SELECT 1'), qr/notification/, 'a restore rings no bell');
+	send_as('silent', 'ada', '1', 'ring');
+	like($listener->query_safe('SELECT 1'), qr/Asynchronous notification/, 'a message does');
+	$listener->quit;
+	is($node->safe_psql('silent', 'SELECT channel FROM taskchat.relay_hello()'), $channel, 'the channel stays');
+}
+
+# In use: what is dumped while others send is the state of one moment.
+my $script = "$dir/chat.sql";
+append_to_file($script, q{
+	\set room random(1, 2)
+	BEGIN;
+	SELECT taskchat.act_as('ada');
+	SELECT taskchat.send_message(:room::text, 'live');
+	COMMIT;
+	UPDATE public.jobs SET status = status || '.' WHERE id = :room;
+	SELECT taskchat.notify_user('ada', 'live');
+	INSERT INTO public.jobs SELECT max(id) + 1, 'ada' FROM public.jobs ON CONFLICT DO NOTHING;
+});
+$node->safe_psql('source', q{SELECT taskchat.reopen_room('2')});
+my $writers = IPC::Run::start(
+	[ 'pgbench', '-n', '-c', '3', '-T', '120', '-f', $script, 'source' ],
+	'>', "$dir/pgbench.out", '2>', "$dir/pgbench.err");
+$node->poll_query_until('source', q{SELECT count(*) > 100 FROM taskchat.task_messages WHERE content = 'live'})
+	or die 'the writers do not write';
+my @live = map {
+	my ($how, @commands) = @$_;
+	[ "live $how", @commands ]
+} grep { $_->[0] =~ /^(plain|directory with jobs|schema, then data)$/ } @ways;
+foreach my $way (@live)
+{
+	my ($how) = @$way;
+	my $db = restore(@$way);
+	cmp_ok($node->safe_psql($db, q{SELECT count(*) FROM taskchat.task_messages WHERE content = 'live'}),
+		'>=', 100, "$how: what was there has come along");
+	is( $node->safe_psql($db, q{
+			SELECT r.room_id FROM taskchat.task_rooms AS r
+			WHERE r.last_seq > 0 AND (SELECT array_agg(seq ORDER BY seq) FROM (
+				SELECT seq FROM taskchat.task_messages AS m WHERE m.room_id = r.room_id
+				UNION ALL SELECT seq FROM taskchat.task_events AS e WHERE e.room_id = r.room_id) AS line)
+				IS DISTINCT FROM (SELECT array_agg(n) FROM generate_series(r.first_seq, r.last_seq) AS n)}),
+		'', "$how: every line is whole and ends at its counter");
+	is( $node->safe_psql($db, q{
+			SELECT c.user_id FROM taskchat.notification_counters AS c
+			WHERE c.last_seq IS DISTINCT FROM (SELECT max(n.seq) FROM taskchat.notifications AS n WHERE n.user_id = c.user_id)}),
+		'', "$how: so do notifications");
+	is( $node->safe_psql($db, q{
+			SELECT j.id FROM public.jobs AS j FULL JOIN taskchat.task_rooms AS r ON r.task_id = j.id::text
+			WHERE (j.id IS NULL OR r.task_id IS NULL)
+			UNION ALL SELECT m.room_id FROM taskchat.task_members AS m WHERE m.room_id NOT IN (SELECT room_id FROM taskchat.task_rooms)}),
+		'', "$how: the application's rows, rooms and members belong together");
+	my $rooms = $node->safe_psql($db, 'SELECT max(room_id) FROM taskchat.task_rooms');
+	my $seq = last_seq($db, '1');
+	is(send_as($db, 'ada', '1', 'after'), $seq + 1, "$how: sending goes on");
+	$node->safe_psql($db, q{INSERT INTO public.jobs VALUES (1000000, 'ada')});
+	cmp_ok($node->safe_psql($db, q{SELECT room_id FROM taskchat.task_rooms WHERE task_id = '1000000'}),
+		'>', $rooms, "$how: a new room's number was not given before");
+}
+ok($writers->pumpable, 'the writers wrote all the time');
+$writers->kill_kill;
+unlike(slurp_file("$dir/pgbench.err"), qr/ERROR|aborted/, 'and met no error');
 
 $node->stop;
 done_testing();
