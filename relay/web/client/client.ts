@@ -10,15 +10,12 @@
 
 import { roomKey } from './protocol.js';
 import type {
-	AnyRoomEvent, CommandName, Commands, Notification, Presence, RoomListItem, ServerEvent, SessionEvent, StateEvent,
+	AnyRoomEvent, CommandName, Commands, Notification, NotificationEvent, Presence, RoomListItem, ServerEvent, SessionEvent,
 } from './protocol.js';
 import { Joins } from './joins.js';
-import { Notices } from './notices.js';
 import { Outbox } from './outbox.js';
 import type { LocksLike } from './outbox.js';
 import { watchPage } from './page.js';
-import { People } from './people.js';
-import type { UserProfile, UserResolver } from './people.js';
 import { Room } from './room.js';
 import type { RoomLink } from './room.js';
 import { TaskChatSocket } from './socket.js';
@@ -27,6 +24,12 @@ import { Store } from './store.js';
 import { Vault, ownStorage } from './vault.js';
 import type { StorageLike } from './vault.js';
 
+/** How a user is shown. */
+export interface UserProfile {
+	name: string;
+	avatarUrl?: string | null;
+}
+
 export interface ClientOptions extends SocketOptions {
 	/**
 	 * The user, if known before the log-in: then what an earlier page left
@@ -34,7 +37,7 @@ export interface ClientOptions extends SocketOptions {
 	 */
 	userId?: string;
 	/** Gives names and pictures of users. */
-	resolveUser?: UserResolver;
+	resolveUser?: (userId: string) => Promise<UserProfile> | UserProfile;
 	/** Where the outbox, drafts and cursors are kept [localStorage, in memory where there is none]; null: in memory. */
 	storage?: StorageLike | null;
 	/** What lets one tab at a time send [navigator.locks]. */
@@ -61,26 +64,22 @@ export interface ClientState {
 	maxContentBytes: number;
 }
 
-/** What on() tells of. */
-export interface ClientEvents {
-	/** Each once and in order, those of the time without a connection too. */
-	notification: Notification;
-	room_activity: Extract<StateEvent, { type: 'room_activity' }>;
-	removed_from_room: Extract<StateEvent, { type: 'removed_from_room' }>;
-	/** Every event of every room, as it came. */
+/** What on() tells of: the events of all rooms by their type, and all of them as 'event'; live notifications. */
+export type ClientEvents = { [Event in AnyRoomEvent as Event['type']]: Event } & {
 	event: AnyRoomEvent;
-}
+	notification: NotificationEvent;
+};
 
 export class TaskChatClient extends Store<ClientState> {
 	readonly #socket: TaskChatSocket;
 	readonly #rooms = new Map<string, Room>();
-	readonly #handlers = new Map<keyof ClientEvents, Set<(event: never) => void>>();
-	readonly #vault: Vault;
+	readonly #handlers = new Map<string, Set<(event: never) => void>>();
+	readonly #people = new Map<string, Promise<UserProfile>>();
+	readonly #resolver: ClientOptions['resolveUser'];
 	readonly #outbox: Outbox;
-	readonly #people: People;
-	readonly #joins: Joins;
-	readonly #notices: Notices;
 	readonly #link: RoomLink;
+	/** What is kept for this user in this browser; signOut() removes it. */
+	readonly vault: Vault;
 	#stopWatching: (() => void) | null = null;
 	#asleep = false;
 	#userId: string | null = null;
@@ -94,7 +93,7 @@ export class TaskChatClient extends Store<ClientState> {
 			onState: (state) => this.#onState(state),
 			onEvent: (event) => this.#onEvent(event),
 		});
-		const vault = this.#vault = new Vault(options.storage === undefined ? ownStorage() : options.storage);
+		const vault = this.vault = new Vault(options.storage === undefined ? ownStorage() : options.storage);
 		const outbox = this.#outbox = new Outbox(vault, options.locks ?? globalThis.navigator?.locks, {
 			ready: (address) => socket.isOpen() && this.#owners(address).every((room) => room.mayPost()),
 			post: async ({ address, draft, clientMsgId }) =>
@@ -106,17 +105,11 @@ export class TaskChatClient extends Store<ClientState> {
 				this.changed();
 			},
 		});
-		this.#people = new People(options.resolveUser, () => this.changed());
-		this.#joins = new Joins(socket, () => [...this.#rooms.values()]);
-		this.#notices = new Notices(socket, vault, (notification) => this.#emit('notification', notification));
+		this.#resolver = options.resolveUser;
 		this.#link = {
-			vault, outbox,
-			request: (type, fields) => socket.request(type, fields),
-			tell: (type, fields) => socket.tell(type, fields),
-			isOpen: () => socket.isOpen(),
+			vault, outbox, socket,
+			joins: new Joins(socket, () => [...this.#rooms.values()]),
 			userId: () => this.#userId,
-			requestJoin: (room) => this.#joins.ask(room),
-			leave: (room) => this.#joins.leave(room),
 			changed: () => this.changed(),
 		};
 		if (options.userId !== undefined)
@@ -139,7 +132,7 @@ export class TaskChatClient extends Store<ClientState> {
 					this.#socket.close();
 			},
 			stored: (key, value) => {
-				const { prefix } = this.#vault;
+				const { prefix } = this.vault;
 				if (prefix && key.startsWith(prefix))
 					this.#outbox.heard(key.slice(prefix.length), value);
 			},
@@ -161,7 +154,7 @@ export class TaskChatClient extends Store<ClientState> {
 	signOut(): void {
 		this.close();
 		this.#forget();
-		this.#vault.clear();
+		this.vault.clear();
 		this.#userId = null;
 		this.#wasOpen = false;
 		this.changed();
@@ -184,8 +177,6 @@ export class TaskChatClient extends Store<ClientState> {
 		const handlers = this.#handlers.get(type) ?? new Set();
 		this.#handlers.set(type, handlers);
 		handlers.add(handler);
-		if (type === 'notification')
-			this.#notices.listen();
 		return () => {
 			handlers.delete(handler);
 		};
@@ -225,14 +216,16 @@ export class TaskChatClient extends Store<ClientState> {
 		return this.#socket.request(type, fields);
 	}
 
-	/** A user's name and picture, by the resolveUser of the options; asked once a user. */
+	/** A user's name and picture, as the application's resolveUser gives them (else the id): asked once a user. */
 	resolveUser(userId: string): Promise<UserProfile> {
-		return this.#people.get(userId).answer;
-	}
-
-	/** The same as known now: the id for a name until it is; listeners of this client are told when it is. */
-	profile(userId: string): UserProfile {
-		return this.#people.get(userId).profile;
+		let answer = this.#people.get(userId);
+		if (!answer) {
+			answer = Promise.resolve(this.#resolver?.(userId) ?? { name: userId, avatarUrl: null });
+			/* What failed may be asked for again. */
+			answer.catch(() => this.#people.delete(userId));
+			this.#people.set(userId, answer);
+		}
+		return answer;
 	}
 
 	/* ---- the user ---- */
@@ -243,13 +236,12 @@ export class TaskChatClient extends Store<ClientState> {
 		if (this.#userId !== null)
 			this.#forget();
 		this.#userId = userId;
-		this.#vault.open(userId);
+		this.vault.open(userId);
 		this.#outbox.opened();
 	}
 
 	#forget(): void {
 		this.#outbox.clear();
-		this.#notices.forget();
 		this.#people.clear();
 		for (const room of this.#rooms.values())
 			room.forget();
@@ -265,7 +257,6 @@ export class TaskChatClient extends Store<ClientState> {
 			for (const room of this.#rooms.values())
 				room.connected();
 			this.#outbox.connected();
-			this.#notices.connected();
 			if (this.#currentTask !== null)
 				this.#tellCurrentTask();
 		} else if (status !== 'connecting') {
@@ -277,24 +268,19 @@ export class TaskChatClient extends Store<ClientState> {
 	}
 
 	#onEvent(event: Exclude<ServerEvent, SessionEvent>): void {
-		if (event.type === 'notification') {
-			this.#notices.came(event);
+		this.#emit(event.type, event);
+		if (event.type === 'notification')
 			return;
-		}
 		for (const room of this.#rooms.values())
 			if (room.matches(event))
 				room.event(event);
 		this.#emit('event', event);
-		if (event.type === 'room_activity')
-			this.#emit(event.type, event);
-		if (event.type === 'removed_from_room')
-			this.#emit(event.type, event);
 	}
 
-	#emit<Type extends keyof ClientEvents>(type: Type, event: ClientEvents[Type]): void {
+	#emit(type: string, event: ServerEvent): void {
 		/* on() has put only handlers of this type here. */
 		for (const handler of [...this.#handlers.get(type) ?? []])
-			(handler as (event: ClientEvents[Type]) => void)(event);
+			(handler as (event: ServerEvent) => void)(event);
 	}
 
 	#owners(address: { task_id: string; applicant_id?: string | null }): Room[] {

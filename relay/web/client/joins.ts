@@ -1,13 +1,12 @@
 /*
  * joins.ts: joining and leaving rooms on one connection. All rooms that ask in
- * one turn (after a log-in: all) go into one command, more only where a frame
- * or the reply can't hold them.
+ * one turn (after a log-in: all) go into one command, or a few where they are
+ * many or the reply can't hold them.
  */
 
-import { TaskChatError, roomKey } from './protocol.js';
+import { TaskChatError, asError, roomKey, toError } from './protocol.js';
 import type { JoinRequest, RoomRefusal, RoomSnapshot } from './protocol.js';
 import type { Room } from './room.js';
-import { byteLength } from './socket.js';
 import type { TaskChatSocket } from './socket.js';
 
 interface Join {
@@ -15,9 +14,8 @@ interface Join {
 	request: JoinRequest;
 }
 
-function toError({ error: { code, message } }: RoomRefusal): TaskChatError {
-	return new TaskChatError(code, message);
-}
+/* With the longest ids so many requests stay well below the smallest frame that servers take. */
+const AT_ONCE = 50;
 
 export class Joins {
 	readonly #socket: TaskChatSocket;
@@ -48,37 +46,23 @@ export class Joins {
 	}
 
 	#send(): void {
-		const space = this.#socket.maxFrameBytes() - 256;
-		let batch: Join[] = [];
-		let bytes = 0;
-		for (const room of this.#asking) {
-			const request = room.joinRequest();
-			const size = byteLength(JSON.stringify(request)) + 1;
-			if (bytes + size > space) {
-				void this.#join(batch);
-				batch = [];
-				bytes = 0;
-			}
-			batch.push({ room, request });
-			bytes += size;
-		}
+		const joins = [...this.#asking].map((room) => ({ room, request: room.joinRequest() }));
 		this.#asking.clear();
-		void this.#join(batch);
+		while (joins.length > 0)
+			void this.#join(joins.splice(0, AT_ONCE));
 	}
 
 	async #join(batch: Join[]): Promise<void> {
-		const [first] = batch;
-		if (!first)
-			return;
+		const [first, second] = batch;
 		try {
-			const outcomes = batch.length === 1
+			const outcomes = first && !second
 				? [await this.#socket.request('join_task_room', first.request)]
 				: (await this.#socket.request('join_task_rooms', { rooms: batch.map((join) => join.request) })).rooms;
 			const someJoined = outcomes.some((outcome) => !('error' in outcome));
 			batch.forEach((join, index) => this.#outcome(join, outcomes[index], someJoined));
 		} catch (error) {
 			/* With the connection gone, the next log-in joins again. */
-			if (!(error instanceof TaskChatError && error.code === 'disconnected'))
+			if (asError(error).code !== 'disconnected')
 				for (const { room } of batch)
 					room.refused(error);
 		}
@@ -86,7 +70,7 @@ export class Joins {
 
 	#outcome({ room, request }: Join, outcome: RoomSnapshot | RoomRefusal | undefined, someJoined: boolean): void {
 		if (!outcome)
-			room.refused(new TaskChatError('unavailable', 'no outcome for this room'));
+			room.refused(new TaskChatError('unavailable', 'no outcome'));
 		else if (!('error' in outcome))
 			if (room.wanted())
 				void room.joined(outcome, request);
@@ -96,6 +80,6 @@ export class Joins {
 			/* It didn't fit into the reply: ask again. */
 			this.ask(room);
 		else
-			room.refused(toError(outcome));
+			room.refused(toError(outcome.error));
 	}
 }

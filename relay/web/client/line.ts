@@ -35,8 +35,6 @@ export class Line {
 	/** The oldest seq that is loaded; tail + 1 while nothing is. */
 	head = 1;
 	#entries: LineEntry[] = [];
-	/* message id → seq of its entry */
-	readonly #byId = new Map<string, number>();
 
 	/** Drops everything; the next event to apply is after + 1. */
 	restart(epoch: string, firstSeq: number, after: number): void {
@@ -45,7 +43,6 @@ export class Line {
 		this.tail = after;
 		this.head = after + 1;
 		this.#entries = [];
-		this.#byId.clear();
 	}
 
 	/** True when older events exist that are not loaded. */
@@ -90,10 +87,7 @@ export class Line {
 
 	/** Puts a newer state of a message in the place of the held one. */
 	update(message: Message): void {
-		const seq = this.#byId.get(message.id);
-		if (seq === undefined)
-			return;
-		const index = this.#indexOf(seq);
+		const index = this.#entries.findLastIndex((entry) => entry.kind === 'message' && entry.message.id === message.id);
 		const held = this.#entries[index];
 		if (held?.kind === 'message')
 			this.#entries[index] = { ...held, message: newer(held.message, message) };
@@ -103,7 +97,6 @@ export class Line {
 	#take(event: DurableEvent): LineEntry | null {
 		switch (event.type) {
 			case 'message_received':
-				this.#byId.set(event.message.id, event.seq);
 				return { kind: 'message', seq: event.seq, message: event.message };
 			case 'message_edited':
 			case 'message_deleted':
@@ -113,22 +106,5 @@ export class Line {
 			default:
 				return { kind: 'notice', seq: event.seq, event };
 		}
-	}
-
-	/* Where the entry with this seq stands, or -1: entries are in order of seq. */
-	#indexOf(seq: number): number {
-		let low = 0;
-		let high = this.#entries.length - 1;
-		while (low <= high) {
-			const middle = (low + high) >> 1;
-			const at = this.#entries[middle]?.seq ?? 0;
-			if (at === seq)
-				return middle;
-			if (at < seq)
-				low = middle + 1;
-			else
-				high = middle - 1;
-		}
-		return -1;
 	}
 }

@@ -11,7 +11,7 @@
  * as 'failed' until it is retried or discarded.
  */
 
-import { TaskChatError, isTransient, roomKey } from './protocol.js';
+import { TaskChatError, asError, isTransient, roomKey } from './protocol.js';
 import type { ErrorCode, Message, MessageDraft, MessageStatus, RoomAddress } from './protocol.js';
 import { jitter } from './pace.js';
 import type { Timer } from './pace.js';
@@ -139,7 +139,7 @@ export class Outbox {
 		});
 		this.#items.push(item);
 		if (this.#items.length > LIMIT)
-			this.#fail(item, new TaskChatError('limit_exceeded', 'too many messages wait to be sent'));
+			this.#fail(item, new TaskChatError('limit_exceeded', 'too many unsent messages'));
 		else
 			this.#change(item, {});
 		this.pump();
@@ -314,29 +314,24 @@ export class Outbox {
 			this.#finish(item, message);
 		} catch (error) {
 			this.#busy.delete(key);
-			this.#refused(item, key, error);
+			this.#refused(item, key, asError(error));
 		}
 		this.pump();
 	}
 
-	#refused(item: Item, key: string, error: unknown): void {
+	#refused(item: Item, key: string, error: TaskChatError): void {
+		const { retryAfterMs } = error;
 		if (!this.#items.includes(item) || item.message)
 			return;
-		if (!isTransient(error)) {
+		if (!isTransient(error))
 			this.#fail(item, error);
-			return;
-		}
-		const asked = error instanceof TaskChatError ? error.retryAfterMs : null;
-		if (!this.#open)
-			return;
-		if (asked === null) {
+		else if (this.#open && retryAfterMs === null)
 			this.#wait(key, jitter(RETRY_BASE_MS, RETRY_CAP_MS, item.attempt++, Math.random) + 250);
-			return;
-		}
-		this.#pause = setTimeout(() => {
-			this.#pause = undefined;
-			this.pump();
-		}, asked);
+		else if (this.#open)
+			this.#pause = setTimeout(() => {
+				this.#pause = undefined;
+				this.pump();
+			}, retryAfterMs ?? 0);
 	}
 
 	/* A message that may pass the first one would break the order, so all of the room wait. */
@@ -352,8 +347,10 @@ export class Outbox {
 
 	/* The server has it: other tabs are told so by what stands in the vault for a moment. */
 	#finish(item: Item, message: Message): void {
-		if (item.message)
+		if (item.message) {
+			this.#settle(item);
 			return;
+		}
 		const name = KIND + item.shown.clientMsgId;
 		this.#vault.set(name, JSON.stringify({ at: item.at, shown: item.shown, message }));
 		this.#vault.set(name, null);
@@ -373,8 +370,7 @@ export class Outbox {
 			this.#drop(item);
 	}
 
-	#fail(item: Item, error: unknown): void {
-		const { code, message } = error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
+	#fail(item: Item, { code, message }: TaskChatError): void {
 		this.#change(item, { status: 'failed', error: { code, message } });
 	}
 

@@ -7,17 +7,23 @@
  * delivery marks, notifications; editing and deleting are refused.
  */
 
-import { CloseCode, TaskChatError, roomKey, toError } from './protocol.js';
+import { GOING_AWAY, LOST, NORMAL, NOT_LOGGED_IN, TaskChatError, asError, roomKey, toError } from './protocol.js';
 import type {
 	AnyRoomEvent, CommandName, Commands, JoinRequest, Presence, RoomListItem, RoomRefusal,
 	RoomSnapshot, Welcome,
 } from './protocol.js';
 import type { Timer } from './pace.js';
+import type { WebSocketLike } from './socket.js';
 
 export interface PollingOwner {
+	newSocket(): WebSocketLike;
+	/** The HTTP API has taken the token: what a socket would have been told. */
+	welcome(welcome: Welcome): void;
 	event(event: AnyRoomEvent): void;
 	/** The server is out of reach, or (4401) wants another token. */
 	lost(code: number, reason: string): void;
+	/** A socket could be opened: no need to poll. */
+	socketWorks(): void;
 }
 
 interface Followed {
@@ -35,6 +41,8 @@ const WAIT_S = 25;
 const WAITING_ROOMS = 3;
 const ROUND_MS = 2_000;
 const PRESENCE_MS = 40_000;
+const SOCKET_AGAIN_MS = 1_000;
+const SOCKET_CAP_MS = 300_000;
 
 type Query = { [name: string]: string | number | string[] | null | undefined };
 
@@ -49,10 +57,6 @@ function pause(ms: number): Promise<void> {
 	return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function toTrouble(error: unknown): TaskChatError {
-	return error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
-}
-
 export class Polling {
 	readonly #base: string;
 	readonly #token: string;
@@ -60,33 +64,22 @@ export class Polling {
 	readonly #ended = new AbortController();
 	readonly #rooms = new Map<string, Followed>();
 	#presenceTimer: Timer;
+	#socketTimer: Timer;
 	#currentTask: string | null = null;
 
-	/** Takes the HTTP API's address (without a path) and a JWT. */
+	/** Takes the HTTP API's address (without a path) and a JWT; the owner is told what comes of it. */
 	constructor(base: string, token: string, owner: PollingOwner) {
 		this.#base = base;
 		this.#token = token;
 		this.#owner = owner;
-	}
-
-	/** Logs in; gives what a socket would have been welcomed with, or null when it failed (the owner was told). */
-	async open(): Promise<Welcome | null> {
-		try {
-			const { user_id } = await this.#beat();
-			return {
-				type: 'welcome', user_id, session_id: '', protocol: 'http', heartbeat: 0, expires_at: '',
-				limits: { max_frame_bytes: 65_536, max_content_bytes: 16_384, rate_messages: 10, max_rooms: 200 },
-			};
-		} catch (error) {
-			this.#owner.lost(CloseCode.lost, String(error));
-			return null;
-		}
+		void this.#open();
 	}
 
 	/** Ends everything that is under way. */
 	close(): void {
 		this.#ended.abort();
 		clearTimeout(this.#presenceTimer);
+		clearTimeout(this.#socketTimer);
 	}
 
 	/** As TaskChatSocket.request(); commands that HTTP doesn't have are 'unavailable'. */
@@ -118,6 +111,35 @@ export class Polling {
 		},
 	};
 
+	async #open(): Promise<void> {
+		try {
+			const { user_id } = await this.#beat();
+			if (this.#ended.signal.aborted)
+				return;
+			this.#owner.welcome({
+				type: 'welcome', user_id, session_id: '', protocol: 'http', heartbeat: 0, expires_at: '',
+				limits: { max_frame_bytes: 65_536, max_content_bytes: 16_384, rate_messages: 10, max_rooms: 200 },
+			});
+			this.#trySocket(SOCKET_AGAIN_MS);
+		} catch (error) {
+			this.#owner.lost(LOST, String(error));
+		}
+	}
+
+	/* Looks now and then whether sockets can be opened by now. */
+	#trySocket(delay: number): void {
+		this.#socketTimer = setTimeout(() => {
+			const socket = this.#owner.newSocket();
+			socket.onopen = () => {
+				socket.close(NORMAL);
+				if (!this.#ended.signal.aborted)
+					this.#owner.socketWorks();
+			};
+			socket.onerror = () => {};
+			this.#trySocket(Math.min(2 * delay, SOCKET_CAP_MS));
+		}, delay);
+	}
+
 	/* ---- rooms ---- */
 
 	async #myRooms(): Promise<RoomListItem[]> {
@@ -138,9 +160,7 @@ export class Polling {
 		try {
 			return await this.#join(request, mine);
 		} catch (error) {
-			if (!(error instanceof TaskChatError))
-				throw error;
-			const { code, message } = error;
+			const { code, message } = asError(error);
 			return { task_id: request.task_id, applicant_id: request.applicant_id ?? null, error: { code, message } };
 		}
 	}
@@ -179,13 +199,13 @@ export class Polling {
 				if (!few || Date.now() - asked < ROUND_MS)
 					await pause(few ? ROUND_MS / 10 : ROUND_MS * this.#rooms.size / WAITING_ROOMS);
 			} catch (error) {
-				await this.#trouble(room, toTrouble(error));
+				await this.#trouble(room, asError(error));
 			}
 	}
 
 	#take(room: Followed, { events, epoch }: EventPage): void {
 		if (epoch !== room.epoch)
-			this.#owner.lost(CloseCode.goingAway, 'the room begins anew');
+			this.#owner.lost(GOING_AWAY, 'the room begins anew');
 		for (const event of events) {
 			if (this.#rooms.get(roomKey(room.address)) !== room || this.#ended.signal.aborted)
 				return;
@@ -227,7 +247,7 @@ export class Polling {
 			return data as Data;
 		const { code, message } = toError((data as { error?: object }).error);
 		if (status === 401)
-			this.#owner.lost(CloseCode.notLoggedIn, message);
+			this.#owner.lost(NOT_LOGGED_IN, message);
 		throw new TaskChatError(code, message, retryAfterMs);
 	}
 
@@ -241,7 +261,7 @@ export class Polling {
 			const seconds = Number(answer.headers.get('retry-after'));
 			return { ok: answer.ok, status: answer.status, data: await answer.json(), retryAfterMs: seconds ? seconds * 1000 : null };
 		} catch (error) {
-			this.#owner.lost(CloseCode.lost, String(error));
+			this.#owner.lost(LOST, String(error));
 			throw new TaskChatError('disconnected', String(error));
 		}
 	}

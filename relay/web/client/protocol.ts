@@ -249,30 +249,39 @@ export class TaskChatError extends Error {
 	}
 }
 
-const TRANSIENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-	'disconnected', 'timeout', 'unavailable', 'rate_limited', 'limit_exceeded', 'unauthenticated',
-]);
+/** Anything that was thrown, as the error that it is or stands for. */
+export function asError(thrown: unknown): TaskChatError {
+	return thrown instanceof TaskChatError ? thrown : new TaskChatError('internal', String(thrown));
+}
 
 /** True when the same command may well succeed later. */
-export function isTransient(error: unknown): boolean {
-	return error instanceof TaskChatError && TRANSIENT.has(error.code);
+export function isTransient({ code }: TaskChatError): boolean {
+	return /^(disconnected|timeout|unavailable|rate_limited|limit_exceeded|unauthenticated)$/.test(code);
 }
 
 /* ---- close codes ---- */
 
+/* Those that the client itself gives or looks for. */
+export const NORMAL = 1000;
+export const GOING_AWAY = 1001;
+export const LOST = 1006;
+export const NOT_LOGGED_IN = 4401;
+export const HEARTBEAT_LOST = 4408;
+
+/** All close codes by name. */
 export const CloseCode = {
-	normal: 1000,
-	goingAway: 1001,
+	normal: NORMAL,
+	goingAway: GOING_AWAY,
 	protocolError: 1002,
 	binaryFrame: 1003,
-	lost: 1006,
+	lost: LOST,
 	badUtf8: 1007,
 	tooLarge: 1009,
 	internal: 1011,
 	full: 1013,
-	notLoggedIn: 4401,
+	notLoggedIn: NOT_LOGGED_IN,
 	notAllowed: 4403,
-	heartbeatLost: 4408,
+	heartbeatLost: HEARTBEAT_LOST,
 	tooSlow: 4409,
 	flooding: 4429,
 	tooManyConnections: 4430,
@@ -283,22 +292,11 @@ export type CloseRule = 'never' | 'relogin' | 'slow' | 'backoff';
 
 /** What a client does after a connection was closed with `code`. */
 export function closeRule(code: number): CloseRule {
-	switch (code) {
-		case CloseCode.normal:
-		case CloseCode.protocolError:
-		case CloseCode.binaryFrame:
-		case CloseCode.badUtf8:
-		case CloseCode.notAllowed:
-			return 'never';
-		case CloseCode.notLoggedIn:
-			return 'relogin';
-		case CloseCode.full:
-		case CloseCode.flooding:
-		case CloseCode.tooManyConnections:
-			return 'slow';
-		default:
-			return 'backoff';
-	}
+	if (/^(1000|1002|1003|1007|4403)$/.test(`${code}`))
+		return 'never';
+	if (/^(1013|4429|4430)$/.test(`${code}`))
+		return 'slow';
+	return code === NOT_LOGGED_IN ? 'relogin' : 'backoff';
 }
 
 /* ---- frames ---- */

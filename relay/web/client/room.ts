@@ -8,11 +8,12 @@
  * joins of many rooms into one command; the outbox is shared by all rooms.
  */
 
-import { TaskChatError, isDurable, isTransient, roomKey } from './protocol.js';
+import { TaskChatError, asError, isDurable, isTransient, roomKey } from './protocol.js';
 import type {
-	AnyRoomEvent, CommandName, Commands, DurableEvent, JoinRequest, Member, MemberRole, Message, MessageDraft,
+	AnyRoomEvent, DurableEvent, JoinRequest, Member, MemberRole, Message, MessageDraft,
 	MessageStatus, RoomAddress, RoomOpenness, RoomSnapshot, StateEvent,
 } from './protocol.js';
+import type { Joins } from './joins.js';
 import { Line } from './line.js';
 import type { LineEntry } from './line.js';
 import type { Outbox, PendingMessage, SentMessage } from './outbox.js';
@@ -20,6 +21,7 @@ import { jitter } from './pace.js';
 import type { Timer } from './pace.js';
 import { Roster } from './roster.js';
 import { Signals } from './signals.js';
+import type { TaskChatSocket } from './socket.js';
 import { Store } from './store.js';
 import type { Vault } from './vault.js';
 
@@ -60,13 +62,9 @@ export interface RoomState {
 export interface RoomLink {
 	readonly outbox: Outbox;
 	readonly vault: Vault;
-	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']>;
-	tell<Name extends 'ack' | 'typing_indicator'>(type: Name, fields: Commands[Name]['fields']): void;
-	isOpen(): boolean;
+	readonly socket: TaskChatSocket;
+	readonly joins: Joins;
 	userId(): string | null;
-	/** Joins the room with the next command of that kind; its outcome comes as joined() or refused(). */
-	requestJoin(room: Room): void;
-	leave(room: Room): void;
 	/** The room has become up to date, or ceased to be. */
 	changed(): void;
 }
@@ -108,12 +106,12 @@ export class Room extends Store<RoomState> {
 		this.#address = { task_id: address.task_id, applicant_id: address.applicant_id ?? null };
 		this.#asked = roomKey(this.#address);
 		this.#signals = new Signals({
-			live: () => link.isOpen() && this.#phase === 'joined',
+			live: () => link.socket.isOpen() && this.#phase === 'joined',
 			tail: () => this.#line.tail,
 			readSeq: () => this.#myReadSeq(true),
-			ack: (seq) => link.tell('ack', { ...this.#address, seq }),
+			ack: (seq) => link.socket.tell('ack', { ...this.#address, seq }),
 			markRead: (seq) => this.#sendRead(seq),
-			typing: (isTyping) => link.tell('typing_indicator', { ...this.#address, is_typing: isTyping }),
+			typing: (isTyping) => link.socket.tell('typing_indicator', { ...this.#address, is_typing: isTyping }),
 		});
 	}
 
@@ -138,7 +136,7 @@ export class Room extends Store<RoomState> {
 		this.#leaveTimer = setTimeout(() => {
 			this.setTyping(false);
 			this.#stop('idle');
-			this.#link.leave(this);
+			this.#link.joins.leave(this);
 			this.#link.outbox.settled();
 		}, 0);
 	}
@@ -161,18 +159,12 @@ export class Room extends Store<RoomState> {
 
 	/** Changes an own message's text. */
 	async edit(messageId: string, content: string): Promise<Message> {
-		const { message } = await this.#link.request('edit_message', { message_id: messageId, content });
-		this.#line.update(message);
-		this.changed();
-		return message;
+		return this.#update(await this.#link.socket.request('edit_message', { message_id: messageId, content }));
 	}
 
 	/** Deletes an own message; an empty place stays. */
 	async delete(messageId: string): Promise<Message> {
-		const { message } = await this.#link.request('delete_message', { message_id: messageId });
-		this.#line.update(message);
-		this.changed();
-		return message;
+		return this.#update(await this.#link.socket.request('delete_message', { message_id: messageId }));
 	}
 
 	/** How far a message of the line has come: 'sent', 'delivered' to or 'read' by some other member. */
@@ -332,7 +324,7 @@ export class Room extends Store<RoomState> {
 	refused(error: unknown): void {
 		if (this.#users === 0)
 			return;
-		const why = error instanceof TaskChatError ? error : new TaskChatError('internal', String(error));
+		const why = asError(error);
 		if (isTransient(why) || why.code === 'internal') {
 			this.#joinLater(why.retryAfterMs);
 			return;
@@ -354,6 +346,12 @@ export class Room extends Store<RoomState> {
 		}
 	}
 
+	#update({ message }: { message: Message }): Message {
+		this.#line.update(message);
+		this.changed();
+		return message;
+	}
+
 	/* ---- joining ---- */
 
 	#rejoin(): void {
@@ -363,8 +361,8 @@ export class Room extends Store<RoomState> {
 		this.#error = null;
 		clearTimeout(this.#retryTimer);
 		this.#phaseChanged();
-		if (this.#link.isOpen())
-			this.#link.requestJoin(this);
+		if (this.#link.socket.isOpen())
+			this.#link.joins.ask(this);
 	}
 
 	#joinLater(asked: number | null): void {
@@ -393,9 +391,7 @@ export class Room extends Store<RoomState> {
 
 	/* Keeps the held line if the snapshot continues it, else begins a new one. */
 	#resumeLine(snapshot: RoomSnapshot, request: JoinRequest): void {
-		const continues = !snapshot.reset && request.after_seq !== undefined
-			&& this.#line.epoch === snapshot.epoch && snapshot.last_seq >= this.#line.tail;
-		if (continues) {
+		if (!snapshot.reset && request.after_seq !== undefined) {
 			this.#line.firstSeq = snapshot.first_seq;
 			return;
 		}
@@ -409,7 +405,7 @@ export class Room extends Store<RoomState> {
 	async #catchUp(upTo: number, generation: number): Promise<void> {
 		while (this.#line.tail < upTo) {
 			const before = this.#line.tail;
-			const page = await this.#link.request('get_events', {
+			const page = await this.#link.socket.request('get_events', {
 				...this.#address, after_seq: before, limit: CATCH_UP_PAGE,
 			});
 			if (generation !== this.#generation)
@@ -419,7 +415,7 @@ export class Room extends Store<RoomState> {
 					this.#apply(event, false);
 			/* Another epoch, or purged meanwhile: the next join says `reset`. */
 			if (this.#line.tail === before)
-				throw new TaskChatError('unavailable', 'the line went on elsewhere');
+				throw new TaskChatError('unavailable', 'another epoch');
 			this.changed();
 		}
 	}
@@ -450,7 +446,6 @@ export class Room extends Store<RoomState> {
 			this.#link.outbox.arrived(event.message);
 		if (live)
 			this.#liveEvent(event);
-		this.#link.outbox.settled();
 		if (this.#phase === 'joined')
 			this.#signals.delivered();
 		this.changed();
@@ -458,8 +453,9 @@ export class Room extends Store<RoomState> {
 	}
 
 	#liveEvent(event: DurableEvent): void {
-		if (this.#roster.line(event) && 'user_id' in event)
-			void this.#askPresence(event.user_id);
+		const newcomer = this.#roster.line(event);
+		if (newcomer !== null)
+			void this.#askPresence(newcomer);
 		if (event.type === 'member_role_changed' && event.user_id === this.#link.userId())
 			this.#role = event.role;
 		if (event.type === 'room_closed' || event.type === 'room_opened')
@@ -478,7 +474,7 @@ export class Room extends Store<RoomState> {
 
 	async #askPresence(userId: string): Promise<void> {
 		try {
-			const { presence } = await this.#link.request('user_presence', { user_ids: [userId] });
+			const { presence } = await this.#link.socket.request('user_presence', { user_ids: [userId] });
 			for (const one of presence)
 				this.#roster.presence(one);
 			this.changed();
@@ -494,7 +490,7 @@ export class Room extends Store<RoomState> {
 		const events: DurableEvent[] = [];
 		let after = from;
 		while (after < head - 1) {
-			const page = await this.#link.request('get_events', {
+			const page = await this.#link.socket.request('get_events', {
 				...this.#address, after_seq: after, limit: head - 1 - after,
 			});
 			if (page.epoch !== this.#line.epoch || this.#line.head !== head)
@@ -510,10 +506,10 @@ export class Room extends Store<RoomState> {
 	}
 
 	async #sendRead(seq: number): Promise<void> {
-		const data = await this.#link.request('mark_read', { ...this.#address, seq });
+		const data = await this.#link.socket.request('mark_read', { ...this.#address, seq });
 		const me = this.#link.userId();
 		if (me !== null)
-			this.#roster.mark(me, { read: data.last_read_seq });
+			this.#roster.mark(me, data.last_read_seq);
 		this.changed();
 	}
 

@@ -7,7 +7,7 @@
  */
 
 import type { TaskChatClient } from './client.js';
-import { roomKey } from './protocol.js';
+import { asError, roomKey } from './protocol.js';
 import type { AnyRoomEvent, RoomListItem, TaskChatError } from './protocol.js';
 import { Pace } from './pace.js';
 import { Store } from './store.js';
@@ -121,7 +121,7 @@ export class RoomList extends Store<RoomListState> {
 			this.#loaded = true;
 			this.#error = null;
 		} catch (error) {
-			this.#error = error as TaskChatError;
+			this.#error = asError(error);
 		}
 		this.changed();
 	}

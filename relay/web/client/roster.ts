@@ -55,7 +55,7 @@ export class Roster {
 	}
 
 	/** Nobody types any more (the connection is gone, or the room is left). */
-	stopTyping(userId?: string): void {
+	stopTyping(userId?: string | null): void {
 		for (const [typist, timer] of [...this.#typists])
 			if (userId === undefined || typist === userId) {
 				clearTimeout(timer);
@@ -64,53 +64,52 @@ export class Roster {
 	}
 
 	/** A mark of a member; marks only go forward. */
-	mark(userId: string, marks: { read?: number; delivered?: number }): void {
+	mark(userId: string, read: number, delivered = read): void {
 		const member = this.#members.get(userId);
-		if (!member)
-			return;
-		this.#members.set(userId, {
-			...member,
-			last_read_seq: Math.max(member.last_read_seq, marks.read ?? 0),
-			last_delivered_seq: Math.max(member.last_delivered_seq, marks.delivered ?? 0, marks.read ?? 0),
-		});
+		if (member)
+			this.#members.set(userId, {
+				...member,
+				last_read_seq: Math.max(member.last_read_seq, read),
+				last_delivered_seq: Math.max(member.last_delivered_seq, delivered),
+			});
 	}
 
-	presence(presence: Presence): void {
-		const member = this.#members.get(presence.user_id);
-		if (!member)
-			return;
-		const { is_online, last_seen, current_task_id } = presence;
-		this.#members.set(member.user_id, { ...member, is_online, last_seen, current_task_id });
+	presence({ user_id, is_online, last_seen, current_task_id }: Presence): void {
+		const member = this.#members.get(user_id);
+		if (member)
+			this.#members.set(user_id, { ...member, is_online, last_seen, current_task_id });
 	}
 
-	/** A live event of the line; gives true when a member is new, of whom more is to be asked. */
-	line(event: DurableEvent): boolean {
-		switch (event.type) {
-			case 'message_received':
-				if (event.message.sender_id !== null)
-					this.stopTyping(event.message.sender_id);
-				return false;
-			case 'member_left':
-				this.stopTyping(event.user_id);
-				if (this.#members.delete(event.user_id))
-					this.total--;
-				return false;
-			case 'member_joined':
-			case 'member_role_changed':
-				return this.#admit(event.user_id, event.role);
-			default:
-				return false;
+	/** A live event of the line; gives the id of a new member, of whom more is to be asked. */
+	line(event: DurableEvent): string | null {
+		if (event.type === 'message_received')
+			this.stopTyping(event.message.sender_id);
+		if (!('user_id' in event))
+			return null;
+		const { type, user_id, role } = event;
+		const member = this.#members.get(user_id);
+		if (type === 'member_left') {
+			this.stopTyping(user_id);
+			this.total -= Number(this.#members.delete(user_id));
+			return null;
 		}
+		this.#members.set(user_id, member ? { ...member, role } : {
+			user_id, role, last_read_seq: 0, last_delivered_seq: 0, is_online: false, last_seen: null, current_task_id: null,
+		});
+		if (member)
+			return null;
+		this.total++;
+		return user_id;
 	}
 
 	/** A state event; those that aren't about members are passed over. */
 	state(event: StateEvent): void {
 		switch (event.type) {
 			case 'message_read':
-				this.mark(event.user_id, { read: event.last_read_seq });
+				this.mark(event.user_id, event.last_read_seq);
 				break;
 			case 'message_delivered':
-				this.mark(event.user_id, { delivered: event.last_delivered_seq });
+				this.mark(event.user_id, 0, event.last_delivered_seq);
 				break;
 			case 'user_presence':
 				this.presence(event);
@@ -127,19 +126,5 @@ export class Roster {
 					}, TYPING_EXPIRES_MS));
 				break;
 		}
-	}
-
-	#admit(userId: string, role: Member['role']): boolean {
-		const member = this.#members.get(userId);
-		if (member) {
-			this.#members.set(userId, { ...member, role });
-			return false;
-		}
-		this.#members.set(userId, {
-			user_id: userId, role, last_read_seq: 0, last_delivered_seq: 0,
-			is_online: false, last_seen: null, current_task_id: null,
-		});
-		this.total++;
-		return true;
 	}
 }

@@ -8,7 +8,7 @@
  * the owner (room.ts).
  */
 
-import { isTransient } from './protocol.js';
+import { asError, isTransient } from './protocol.js';
 import { Pace } from './pace.js';
 import type { Timer } from './pace.js';
 
@@ -109,7 +109,7 @@ export class Signals {
 			await this.#carrier.markRead(this.readWanted);
 		} catch (error) {
 			/* After a lost connection resume() asks again. */
-			if (isTransient(error) && this.#carrier.live())
+			if (isTransient(asError(error)) && this.#carrier.live())
 				this.#reads.ask();
 		}
 	}

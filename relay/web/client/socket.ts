@@ -10,7 +10,9 @@
  * owner's decision.
  */
 
-import { CloseCode, PROTOCOL, TaskChatError, closeRule, parseFrame, toError } from './protocol.js';
+import {
+	GOING_AWAY, HEARTBEAT_LOST, LOST, NORMAL, NOT_LOGGED_IN, PROTOCOL, TaskChatError, closeRule, parseFrame, toError,
+} from './protocol.js';
 import type { CommandName, Commands, Credential, Reply, ServerEvent, SessionEvent, Welcome } from './protocol.js';
 import { jitter } from './pace.js';
 import type { Timer } from './pace.js';
@@ -97,7 +99,6 @@ const RENEW_AGAIN_MS = 10_000;
 const DEFAULT_MAX_FRAME = 65_536;
 /* So many sockets in a row that couldn't be opened, and HTTP has its turn. */
 const SOCKETS_BEFORE_HTTP = 2;
-const SOCKET_AGAIN_MS = 1_000;
 
 const NOTHING = { transport: null, closeCode: null, closeReason: '', retryAt: null, welcome: null } as const;
 
@@ -135,7 +136,7 @@ export class TaskChatSocket {
 
 	constructor(options: SocketOptions, owner: SocketOwner) {
 		if (!options.getToken && !options.getTicket)
-			throw new TypeError('taskchat: getToken or getTicket is needed');
+			throw new TypeError('getToken or getTicket is needed');
 		this.#options = options;
 		this.#owner = owner;
 		this.#random = options.random ?? Math.random;
@@ -169,7 +170,7 @@ export class TaskChatSocket {
 	/** The network or the page is back: no need to wait longer, unless the relay asked for it. */
 	wake(): void {
 		const { status, closeCode } = this.#state;
-		if (status === 'waiting' && closeCode !== CloseCode.goingAway && closeRule(closeCode ?? 0) === 'backoff')
+		if (status === 'waiting' && closeCode !== GOING_AWAY && closeRule(closeCode ?? 0) === 'backoff')
 			void this.#open();
 		else if (this.#socket && status === 'open')
 			this.#askHeart();
@@ -177,9 +178,9 @@ export class TaskChatSocket {
 
 	/** Ends the connection for good (until connect). */
 	close(): void {
-		const socket = this.#detach('closed by this client');
-		this.#setState({ status: 'idle', closeCode: CloseCode.normal });
-		socket?.close(CloseCode.normal);
+		const socket = this.#detach('closed');
+		this.#setState({ status: 'idle', closeCode: NORMAL });
+		socket?.close(NORMAL);
 	}
 
 	/**
@@ -207,7 +208,7 @@ export class TaskChatSocket {
 		this.#goingAwayMs = null;
 		this.#setState({ ...this.#state, status: 'connecting', transport: null, retryAt: null, welcome: null });
 		this.#connectTimer = setTimeout(
-			() => this.#lost(generation, CloseCode.lost, 'connecting took too long'),
+			() => this.#lost(generation, LOST, 'connect timeout'),
 			this.#options.connectTimeout ?? 15_000,
 		);
 		try {
@@ -222,7 +223,7 @@ export class TaskChatSocket {
 			else
 				this.#dial(generation, credential);
 		} catch (error) {
-			this.#lost(generation, CloseCode.lost, String(error));
+			this.#lost(generation, LOST, String(error));
 		}
 	}
 
@@ -234,7 +235,7 @@ export class TaskChatSocket {
 	#newSocket(): WebSocketLike {
 		const Socket = this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
 		if (!Socket)
-			throw new TypeError('taskchat: no WebSocket here; pass one in the options');
+			throw new TypeError('no WebSocket here: pass one');
 		return new Socket(this.#options.url, PROTOCOL);
 	}
 
@@ -259,7 +260,7 @@ export class TaskChatSocket {
 			await this.#transmit('authenticate', credential);
 		} catch (error) {
 			const refused = error instanceof TaskChatError && /^(unauthenticated|forbidden|bad_request)$/.test(error.code);
-			this.#lost(generation, refused ? CloseCode.notLoggedIn : CloseCode.lost, String(error));
+			this.#lost(generation, refused ? NOT_LOGGED_IN : LOST, String(error));
 		}
 	}
 
@@ -272,35 +273,19 @@ export class TaskChatSocket {
 
 	async #poll(generation: number, base: string, token: string): Promise<void> {
 		const { Polling } = await import('./polling.js');
-		const polling = new Polling(base, token, {
-			event: (event) => this.#owner.onEvent(event),
-			lost: (code, reason) => this.#lost(generation, code, reason),
-		});
 		if (generation !== this.#generation)
 			return;
-		this.#polling = polling;
-		const welcome = await polling.open();
-		if (!welcome || generation !== this.#generation)
-			return;
-		this.#welcomed(welcome, 'http');
-		this.#tryBySocket(generation, SOCKET_AGAIN_MS);
-	}
-
-	/* Looks whether sockets can be opened by now, and changes over if so. */
-	#tryBySocket(generation: number, delay: number): void {
-		this.#renewTimer = setTimeout(() => {
-			const socket = this.#newSocket();
-			socket.onopen = () => {
-				socket.close(CloseCode.normal);
-				if (generation !== this.#generation)
-					return;
+		this.#polling = new Polling(base, token, {
+			newSocket: () => this.#newSocket(),
+			welcome: (welcome) => this.#welcomed(welcome, 'http'),
+			event: (event) => this.#owner.onEvent(event),
+			lost: (code, reason) => this.#lost(generation, code, reason),
+			socketWorks: () => {
 				this.#unopened = 0;
-				this.#detach('a socket can be opened again');
+				this.#detach('closed');
 				void this.#open();
-			};
-			socket.onerror = () => {};
-			this.#tryBySocket(generation, Math.min(2 * delay, SLOW_CAP_MS));
-		}, delay);
+			},
+		});
 	}
 
 	/* ---- losing ---- */
@@ -330,9 +315,9 @@ export class TaskChatSocket {
 			this.#unopened++;
 		else if (Date.now() - this.#openedAt >= STABLE_AFTER_MS)
 			this.#attempt = 0;
-		const socket = this.#detach(reason || `connection closed (${code})`);
+		const socket = this.#detach(reason || `closed: ${code}`);
 		if (socket && socket.readyState <= 1)
-			socket.close(code >= 4000 ? code : CloseCode.normal);
+			socket.close(code >= 4000 ? code : NORMAL);
 
 		const told = { closeCode: code, closeReason: reason };
 		const delay = this.#delayAfter(code);
@@ -356,7 +341,7 @@ export class TaskChatSocket {
 		const attempt = this.#attempt++;
 		if (rule === 'slow')
 			return SLOW_FROM_MS + jitter(SLOW_FROM_MS, SLOW_CAP_MS - SLOW_FROM_MS, attempt, this.#random);
-		if (code === CloseCode.goingAway && this.#goingAwayMs !== null)
+		if (code === GOING_AWAY && this.#goingAwayMs !== null)
 			return this.#random() * this.#goingAwayMs;
 		return jitter(this.#options.backoffBase ?? 500, this.#options.backoffCap ?? 20_000, attempt, this.#random);
 	}
@@ -377,7 +362,7 @@ export class TaskChatSocket {
 		const ref = this.#nextRef++;
 		const text = JSON.stringify({ ...fields, type, ref });
 		if (byteLength(text) > this.maxFrameBytes())
-			return Promise.reject(new TaskChatError('too_large', 'the frame is larger than the server takes'));
+			return Promise.reject(new TaskChatError('too_large', 'frame too large'));
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
 				this.#waiting.delete(ref);
@@ -453,7 +438,7 @@ export class TaskChatSocket {
 		clearTimeout(this.#heartTimer);
 		this.#heartTimer = setTimeout(() => {
 			if (this.#silent)
-				this.#lost(generation, CloseCode.heartbeatLost, 'no answer from the server');
+				this.#lost(generation, HEARTBEAT_LOST, 'heartbeat lost');
 			else
 				this.#listenToHeart();
 		}, PONG_DUE_MS);
