@@ -17,11 +17,16 @@
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#define QUEUE_NEARLY_FULL 0.5
+/*
+ * The share of the notification queue above which no bell is rung.  A setting
+ * only so that a test need not fill 4 GB.
+ */
+static double queue_limit = 0.5;
 
 static List *bells = NIL;		/* char *, in TopTransactionContext */
 static char *channel = NULL;	/* likewise */
@@ -97,7 +102,7 @@ at_transaction_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			if (bells == NIL ||
-				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) > QUEUE_NEARLY_FULL)
+				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) > queue_limit)
 				break;
 			/* Async_Notify leaves out what was already said in this transaction. */
 			foreach(cell, bells)
@@ -117,5 +122,9 @@ at_transaction_event(XactEvent event, void *arg)
 void
 doorbell_init(void)
 {
+	DefineCustomRealVariable("taskchat.doorbell_queue_limit",
+							 "Share of the notification queue above which no bell is rung; for tests.", NULL,
+							 &queue_limit, 0.5, 0, 1,
+							 PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 	RegisterXactCallback(at_transaction_event, NULL);
 }
