@@ -117,22 +117,27 @@ export const faults = {
   'connections used up': {
     about: 'every connection of PostgreSQL taken, the relay sent away',
     async inject(stage, seconds) {
+      const admin = await stage.world.pool.connect();
       const taken = stage.newPool();
       taken.options.max = 200;
       const open = [];
-      for (let i = 0; i < 100; i++) {
+      const take = async () => {
         try {
           open.push(await taken.connect());
-        } catch {
-          break;
+          return true;
+        } catch (error) {
+          if (error.code !== '53300') throw error;
+          return false;
         }
-      }
-      const pids = await stage.backends();
-      await stage.world.sql('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [[...pids.listen, ...pids.command]]);
-      for (let i = 0; i < 10; i++) taken.connect().then((connection) => open.push(connection), () => {});
-      await sleep(seconds * 1000);
+      };
+      while (await take());
+      // The relay's places go to us; it comes back to a full house.
+      await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'e2e_relay'");
+      const end = performance.now() + seconds * 1000;
+      while (performance.now() < end) if (!(await take())) await sleep(20);
       for (const connection of open) connection.release();
       await taken.end();
+      admin.release();
     },
   },
   'read only': {
