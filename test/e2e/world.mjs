@@ -138,9 +138,10 @@ export class World {
     return execFileSync(clusterScript, ['url', path.join(this.directory, 'pg'), 'e2e_relay'], { encoding: 'utf8' }).trim();
   }
 
-  async startRelay(settings = {}, port = this.port) {
+  // program: another relay than the one under test; args: further words of its command line.
+  async startRelay(settings = {}, port = this.port, { program = relayProgram, args = [] } = {}) {
     const all = { listen: `127.0.0.1:${port}`, 'admin-listen': `127.0.0.1:${await freePort()}`, database: this.relayUrl(), ...this.settings, ...settings };
-    const child = spawn(relayProgram, Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)]),
+    const child = spawn(program, [...args, ...Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)])],
       { env: { ...process.env, TASKCHAT_JWT_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', (data) => { this.log += data; });
     child.gone = new Promise((resolve) => child.on('exit', (code, signal) => { child.ended = true; resolve({ code, signal }); }));

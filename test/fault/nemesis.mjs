@@ -251,10 +251,14 @@ export const faults = {
     },
   },
   'settings broken': {
-    about: 'SIGHUP with nothing to read: the old settings stay',
-    async inject(stage) {
+    about: 'SIGHUP with a file that is none: the old settings stay',
+    async inject(stage, seconds) {
+      const good = fs.readFileSync(stage.settings);
+      fs.writeFileSync(stage.settings, 'heartbeat = never\nno such line\n');
       stage.relay().kill('SIGHUP');
-      await sleep(500);
+      await sleep(seconds * 500);
+      fs.writeFileSync(stage.settings, good);
+      stage.relay().kill('SIGHUP');
     },
   },
 };

@@ -32,25 +32,32 @@ export function shuffled(list, next) {
 }
 
 /*
- * names: of nemesis.mjs, in this order. say: takes a line for people.
- * Gives { anomalies, recovered: [{ name, ms }], history }.
+ * names: of nemesis.mjs, in this order. seconds: how long each lasts. limit:
+ * milliseconds in which everybody must have caught up. program: the relay.
+ * say: takes a line for people. Gives { anomalies, recovered: [{ name, ms }],
+ * history }.
  */
-export async function campaign(names, { seconds, settings = {}, say = () => {} }) {
-  const stage = await Stage.open(settings);
+export async function campaign(names, { seconds, limit = 60000, program, say = () => {} }) {
+  const stage = await Stage.open({ program });
   const recovered = [];
+  const late = [];
   try {
     stage.people();
-    await stage.probe();
     await sleep(1000);
     for (const name of names) {
       await faults[name].inject(stage, seconds);
-      const ms = await stage.probe();
-      recovered.push({ name, ms });
-      say(`${name.padEnd(26)} everybody had all after ${ms} ms`);
+      try {
+        const ms = await stage.probe(limit);
+        recovered.push({ name, ms });
+        say(`${name.padEnd(26)} everybody had all after ${ms} ms`);
+      } catch (error) {
+        late.push({ kind: 'did not catch up', where: name, what: error.message });
+        break;
+      }
       await sleep(500);
     }
-    const history = await stage.finish();
-    return { anomalies: check(history), recovered, history };
+    const history = await stage.finish(late.length > 0);
+    return { anomalies: [...late, ...check(history)], recovered, history };
   } finally {
     await stage.close();
   }

@@ -1,0 +1,29 @@
+// The short selection of `make check`: some faults under load, and two relays
+// that must be found out. The whole is run.mjs, by `make check-faults`.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { test } from 'node:test';
+import { build, mutants } from './mutants.mjs';
+import { campaign } from './run.mjs';
+
+const SELECTION = ['relay killed', 'listener terminated', 'commands stopped', 'lock held', 'clients unreachable', 'bells forged',
+  'deadlocks', 'database crashed', 'relay upgraded'];
+
+test('nothing lost, nothing twice, in order, nothing to strangers', async () => {
+  const { anomalies, recovered, history } = await campaign(SELECTION, { seconds: 2 });
+  assert.deepEqual(anomalies, []);
+  assert.equal(recovered.length, SELECTION.length);
+  assert.ok(history.writes.filter((write) => write.outcome === 'ok').length > 300, 'too little was written to prove anything');
+});
+
+for (const name of Object.keys(mutants)) {
+  test(`a relay that ${name === 'without catch-up' ? 'does not catch up' : name} is found out`, async () => {
+    const { directory, program } = build(name);
+    try {
+      const { anomalies } = await campaign(['listener terminated', 'database slow to answer'], { seconds: 3, limit: 15000, program });
+      assert.notDeepEqual(anomalies, []);
+    } finally {
+      fs.rmSync(directory, { recursive: true });
+    }
+  });
+}
