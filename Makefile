@@ -4,6 +4,8 @@
 #   make, make install, make installcheck, make clean   the habit of PGXS:
 #                     PG_CONFIG chooses the server, DESTDIR is honoured
 #   make check        sets up what is missing and runs every test
+#   make check-faults every fault under load; SEED=N repeats a run, ROUNDS=N
+#                     makes several
 #   make demo         the same, then a page with two people in a conversation
 #   make lint         the rules of the house that grep can see
 #   make format       clang-format over the C sources
@@ -11,7 +13,7 @@
 # `check` and `demo` set up a machine that may have no PostgreSQL yet, so they
 # are dispatched before pg_config is asked for anything.
 
-SETUP_GOALS = check demo
+SETUP_GOALS = check check-faults demo
 SCRIPT_GOALS = lint version-check format
 
 ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
@@ -20,6 +22,9 @@ ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
 
 check demo:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' DEMO_PORT='$(DEMO_PORT)' exec test/$@
+
+check-faults:
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole
 
 lint:
 	@test/lint

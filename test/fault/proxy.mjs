@@ -69,16 +69,19 @@ export class Proxy {
     }
   }
 
-  // All connections end at once, with a reset.
+  // All connections of clients end at once, with a reset (TCP only).
   cut() {
     for (const { client, server } of this.pairs) {
-      client.resetAndDestroy();
+      if (!client.destroyed) client.resetAndDestroy();
       server.destroy();
     }
   }
 
   async close() {
-    this.cut();
+    for (const { client, server } of this.pairs) {
+      client.destroy();
+      server.destroy();
+    }
     await new Promise((resolve) => this.server.close(resolve));
   }
 }
