@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "commands/async.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -89,6 +90,7 @@ doorbell_ring_room(char kind, int64 room_id)
 Datum
 taskchat_ring(PG_FUNCTION_ARGS)
 {
+	PreventCommandDuringRecovery("taskchat.ring()");
 	doorbell_ring(PG_GETARG_CHAR(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }

@@ -77,6 +77,7 @@ taskchat_append_event(PG_FUNCTION_ARGS)
 	char	   *actor = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	Jsonb	   *payload = PG_GETARG_JSONB_P(3);
 
+	require_writable();
 	if (!room_lock(PG_GETARG_INT64(0), &room))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(event_append(&room, text_to_cstring(PG_GETARG_TEXT_PP(1)), actor,

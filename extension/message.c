@@ -147,7 +147,7 @@ check_reply(const Draft *draft, int64 room_id)
 Datum
 taskchat_lock_message(PG_FUNCTION_ARGS)
 {
-	Relation	messages = table_open(relation_oid("task_messages"), RowExclusiveLock);
+	Relation	messages = open_writable("task_messages");
 	TupleTableSlot *slot = table_slot_create(messages, NULL);
 	char	   *sender = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	ItemPointerData tid;

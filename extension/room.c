@@ -43,6 +43,7 @@ enum MemberColumn
 
 LockWaitPolicy lock_policy = LockWaitBlock;
 
+PG_FUNCTION_INFO_V1(taskchat_require_writable);
 PG_FUNCTION_INFO_V1(taskchat_my_rooms);
 PG_FUNCTION_INFO_V1(taskchat_find_room);
 PG_FUNCTION_INFO_V1(taskchat_refuse_room);
@@ -61,6 +62,32 @@ relation_oid(const char *name)
 	if (!OidIsValid(oid))
 		elog(ERROR, "relation taskchat.%s is missing", name);
 	return oid;
+}
+
+/*
+ * What works below the executor must ask itself what the executor would: in a
+ * read-only transaction, as all are on a standby, writing is refused (25006).
+ */
+void
+require_writable(void)
+{
+	PreventCommandIfReadOnly("a function of taskchat that writes");
+}
+
+/* Open one of our relations in order to lock rows of it; 25006 as require_writable(). */
+Relation
+open_writable(const char *name)
+{
+	require_writable();
+	return table_open(relation_oid(name), RowExclusiveLock);
+}
+
+/* require_writable() → void: for the functions in SQL that would otherwise look at unlogged relations first. */
+Datum
+taskchat_require_writable(PG_FUNCTION_ARGS)
+{
+	require_writable();
+	PG_RETURN_VOID();
 }
 
 /* One error for what doesn't exist and what isn't the caller's. */
@@ -368,7 +395,7 @@ room_advance(Room *room, int closed)
 void
 member_lock_first(const char *user_id, const char *task_id)
 {
-	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	Relation	members = open_writable("task_members");
 	TupleDesc	desc = RelationGetDescr(members);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
@@ -488,6 +515,7 @@ taskchat_lock_room(PG_FUNCTION_ARGS)
 {
 	Room		room;
 
+	require_writable();
 	PG_RETURN_BOOL(room_lock(PG_GETARG_INT64(0), &room));
 }
 
@@ -495,7 +523,7 @@ taskchat_lock_room(PG_FUNCTION_ARGS)
 Datum
 taskchat_lock_member(PG_FUNCTION_ARGS)
 {
-	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	Relation	members = open_writable("task_members");
 	TupleTableSlot *slot = table_slot_create(members, NULL);
 	ScanKeyData keys[2];
 	ItemPointerData tid;

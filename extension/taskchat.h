@@ -76,6 +76,8 @@ typedef enum RoomRole
 extern LockWaitPolicy lock_policy;	/* what writers do about somebody else's lock */
 
 extern Oid	relation_oid(const char *name);
+extern void require_writable(void);
+extern Relation open_writable(const char *name);
 extern int64 room_find(const char *user_id, const char *task_id, const char *applicant_id, RoomRole *role);
 extern RoomRole room_member_role(int64 room_id, const char *user_id);
 extern bool room_lock(int64 room_id, Room *room);

@@ -12,22 +12,32 @@ AS $$
 $$;
 COMMENT ON FUNCTION taskchat.shares_room_with(text) IS 'Whether the identity may see that user';
 
+/* Sessions are unlogged, and no standby may touch them: there everybody is offline. */
 CREATE FUNCTION taskchat.presence_of(user_id text, viewer text)
 	RETURNS TABLE (is_online boolean, last_seen timestamptz, current_task_id text)
-	LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT live.since IS NOT NULL,
-		CASE WHEN live.since IS NOT NULL THEN clock_timestamp()
-			ELSE (SELECT l.last_seen FROM taskchat.last_seen l WHERE l.user_id = presence_of.user_id) END,
-		(SELECT m.task_id FROM taskchat.task_members m
-			WHERE m.user_id = viewer AND m.task_id = live.current_task_id LIMIT 1)
-	FROM (SELECT 1) AS one
-	LEFT JOIN LATERAL (
-		SELECT s.since, s.current_task_id FROM taskchat.sessions s
-		JOIN taskchat.leases h ON h.holder = s.holder AND h.expires_at > clock_timestamp()
+BEGIN
+	is_online := false;
+	IF NOT pg_is_in_recovery() THEN
+		SELECT true, s.current_task_id INTO is_online, current_task_id
+		FROM taskchat.sessions s JOIN taskchat.leases h ON h.holder = s.holder AND h.expires_at > clock_timestamp()
 		WHERE s.user_id = presence_of.user_id
-		ORDER BY s.current_task_id IS NULL, s.since DESC LIMIT 1
-	) AS live ON NOT pg_is_in_recovery()
+		ORDER BY s.current_task_id IS NULL, s.since DESC LIMIT 1;
+		is_online := FOUND;
+	END IF;
+	IF is_online THEN
+		last_seen := clock_timestamp();
+	ELSE
+		SELECT l.last_seen INTO last_seen FROM taskchat.last_seen l WHERE l.user_id = presence_of.user_id;
+	END IF;
+	IF current_task_id IS NOT NULL AND NOT EXISTS (SELECT FROM taskchat.task_members m
+		WHERE m.user_id = viewer AND m.task_id = presence_of.current_task_id)
+	THEN
+		current_task_id := NULL;
+	END IF;
+	RETURN NEXT;
+END
 $$;
 COMMENT ON FUNCTION taskchat.presence_of(text, text) IS 'Internal: presence of a user as the viewer may see it';
 
@@ -82,6 +92,7 @@ DECLARE
 	me text := taskchat.require_identity();
 	answer taskchat.user_presence;
 BEGIN
+	PERFORM taskchat.require_writable();
 	PERFORM taskchat.refuse_null('is_online', set_presence.is_online IS NULL);
 	IF set_presence.current_task_id IS NOT NULL THEN
 		PERFORM taskchat.find_room(set_presence.current_task_id, NULL, false);

@@ -408,6 +408,7 @@ DECLARE
 	known boolean;
 	gone text[];
 BEGIN
+	PERFORM taskchat.require_writable();
 	UPDATE taskchat.leases SET expires_at = clock_timestamp() + lease
 	WHERE holder = relay_id AND expires_at > clock_timestamp();
 	known := FOUND;
@@ -433,6 +434,7 @@ AS $$
 DECLARE
 	gone text[];
 BEGIN
+	PERFORM taskchat.require_writable();
 	INSERT INTO taskchat.leases VALUES (relay_id, clock_timestamp() + interval '15 seconds') ON CONFLICT (holder) DO NOTHING;
 	INSERT INTO taskchat.sessions AS s (holder, user_id, current_task_id)
 		SELECT relay_id, u.user_id, u.task_id FROM unnest(users, tasks, online) AS u (user_id, task_id, online)
@@ -454,6 +456,7 @@ AS $$
 DECLARE
 	gone text[];
 BEGIN
+	PERFORM taskchat.require_writable();
 	SELECT array_agg(s.user_id) INTO gone FROM taskchat.sessions s WHERE s.holder = relay_id;
 	DELETE FROM taskchat.leases h WHERE h.holder = relay_id;
 	IF gone IS NOT NULL THEN

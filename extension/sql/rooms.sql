@@ -9,6 +9,10 @@ CREATE FUNCTION taskchat.find_room(task_id text, applicant_id text, writing bool
 	AS 'MODULE_PATHNAME', 'taskchat_find_room' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION taskchat.find_room(text, text, boolean) IS 'The room that an address means to the identity';
 
+CREATE FUNCTION taskchat.require_writable() RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_require_writable' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.require_writable() IS 'Internal: refuses read-only transactions and standbys';
+
 CREATE FUNCTION taskchat.lock_room(room_id bigint) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'taskchat_lock_room' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.lock_room(bigint) IS 'Internal: takes the lock that orders a room';
