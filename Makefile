@@ -50,7 +50,7 @@ PG_CPPFLAGS = -DTASKCHAT_VERSION='"$(EXTVERSION)"'
 
 # One file a concern, joined in this order.
 SQL_CONCERNS = prologue tables identity rooms membership messages search receipts \
-	presence notifications delivery retention binding relay policies grants comments
+	presence notifications delivery retention binding wire relay policies grants comments
 SQL_PARTS = $(patsubst %,extension/sql/%.sql,$(SQL_CONCERNS))
 
 # Tests of the first list run first and in this order; the others follow.

@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -26,7 +27,7 @@
 
 PG_FUNCTION_INFO_V1(taskchat_relay_run);
 
-/* The frames that SQL functions serve; each is called with the frame. */
+/* The frames that SQL functions serve: $1 is the frame, the others are the call's limits. */
 typedef struct FrameKind
 {
 	const char *type;
@@ -36,14 +37,30 @@ typedef struct FrameKind
 } FrameKind;
 
 static FrameKind frame_kinds[] = {
-	{"join_task_room", "SELECT * FROM taskchat.wire_join($1)", true, NULL},
-	{"join_task_rooms", "SELECT * FROM taskchat.wire_join_many($1)", true, NULL},
+	{"join_task_room", "SELECT * FROM taskchat.wire_join($1, $2, $3)", true, NULL},
+	{"join_task_rooms", "SELECT * FROM taskchat.wire_join_many($1, $2, $3, $4)", true, NULL},
 	{"find_room", "SELECT * FROM taskchat.wire_find_room($1)", true, NULL},
-	{"get_messages", "SELECT * FROM taskchat.wire_get_messages($1)", true, NULL},
-	{"get_events", "SELECT * FROM taskchat.wire_get_events($1)", true, NULL},
+	{"get_messages", "SELECT * FROM taskchat.wire_get_messages($1, $2)", true, NULL},
+	{"get_events", "SELECT * FROM taskchat.wire_get_events($1, $2)", true, NULL},
+	{"get_rooms", "SELECT * FROM taskchat.wire_get_rooms($1, $2)", true, NULL},
+	{"get_notifications", "SELECT * FROM taskchat.wire_get_notifications($1, $2)", true, NULL},
 	{"user_presence", "SELECT * FROM taskchat.wire_user_presence($1)", true, NULL},
+	{"set_presence", "SELECT * FROM taskchat.wire_set_presence($1)", false, NULL},
+	{"edit_message", "SELECT * FROM taskchat.wire_edit_message($1)", false, NULL},
+	{"delete_message", "SELECT * FROM taskchat.wire_delete_message($1)", false, NULL},
 	{"mark_read", "SELECT * FROM taskchat.wire_mark_read($1)", false, NULL},
+	{"mark_notification_read", "SELECT * FROM taskchat.wire_mark_notification_read($1)", false, NULL},
 };
+
+/* One call of relay_run(). */
+typedef struct Call
+{
+	ReturnSetInfo *result;		/* where the rows go */
+	MemoryContext context;		/* lives as long as the call */
+	Datum		limits[3];		/* max_bytes, max_events, max_rooms */
+	const char *task_id;		/* of the frame that runs; may be NULL */
+	List	   *busy;			/* char *: tasks of which a room's lock was held */
+} Call;
 
 static FrameKind *
 kind_of_frame(const char *type)
@@ -117,7 +134,7 @@ sent_data(HeapTuple row, bool duplicate)
 }
 
 static void
-run_send(Jsonb *frame, int command, ReturnSetInfo *result)
+run_send(Jsonb *frame, int command, Call *call)
 {
 	Datum		values[SEND_ARGS];
 	bool		nulls[SEND_ARGS];
@@ -130,27 +147,32 @@ run_send(Jsonb *frame, int command, ReturnSetInfo *result)
 	row = message_send(values, nulls, false, &duplicate);
 	columns[0] = Int32GetDatum(command);
 	columns[7] = sent_data(row, duplicate);
-	tuplestore_putvalues(result->setResult, result->setDesc, columns, column_nulls);
+	tuplestore_putvalues(call->result->setResult, call->result->setDesc, columns, column_nulls);
 }
 
-/* A wire_* function's rows are the result's columns but the first. */
+/*
+ * A wire_* function's rows are the result's columns but the first.  What
+ * writes is committed synchronously: the reply says so.
+ */
 static void
-run_sql(FrameKind *kind, Jsonb *frame, int command, ReturnSetInfo *result)
+run_sql(FrameKind *kind, Jsonb *frame, int command, Call *call)
 {
-	Oid			type = JSONBOID;
-	Datum		value = JsonbPGetDatum(frame);
+	Oid			types[] = {JSONBOID, INT4OID, INT4OID, INT4OID};
+	Datum		values[] = {JsonbPGetDatum(frame), call->limits[0], call->limits[1], call->limits[2]};
 	uint64		i;
 
+	if (!kind->read_only)
+		ForceSyncCommit();
 	SPI_connect();
 	if (kind->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(kind->sql, 1, &type);
+		SPIPlanPtr	plan = SPI_prepare(kind->sql, lengthof(types), types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare \"%s\": %s", kind->sql, SPI_result_code_string(SPI_result));
 		kind->plan = plan;
 	}
-	if (SPI_execute_plan(kind->plan, &value, NULL, kind->read_only, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(kind->plan, values, NULL, kind->read_only, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not run \"%s\"", kind->sql);
 	for (i = 0; i < SPI_processed; i++)
 	{
@@ -162,16 +184,33 @@ run_sql(FrameKind *kind, Jsonb *frame, int command, ReturnSetInfo *result)
 		nulls[0] = false;
 		for (c = 1; c < RESULT_COLUMNS; c++)
 			columns[c] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, c, &nulls[c]);
-		tuplestore_putvalues(result->setResult, result->setDesc, columns, nulls);
+		tuplestore_putvalues(call->result->setResult, call->result->setDesc, columns, nulls);
 	}
 	SPI_finish();
 }
 
+/*
+ * Frames for one task keep their order: where one came back as busy, the
+ * later ones do too, though the lock may be free by now.
+ */
 static void
-run_frame(const char *user_id, const char *text, int command, ReturnSetInfo *result)
+refuse_busy(const Call *call)
+{
+	ListCell   *cell;
+
+	foreach(cell, call->busy)
+		if (strcmp(lfirst(cell), call->task_id) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("an earlier frame waits for this task")));
+}
+
+static void
+run_frame(const char *user_id, const char *text, int command, Call *call)
 {
 	Jsonb	   *frame;
 	char	   *type;
+	FrameKind  *kind = NULL;
 
 	check_id("user_id", user_id, TASKCHAT_MAX_ID);
 	identity_set(user_id);
@@ -181,10 +220,15 @@ run_frame(const char *user_id, const char *text, int command, ReturnSetInfo *res
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a frame is one JSON object")));
 	type = frame_string(frame, "type");
-	if (type && strcmp(type, "send_message") == 0)
-		run_send(frame, command, result);
+	if (type == NULL || strcmp(type, "send_message") != 0)
+		kind = kind_of_frame(type);
+	call->task_id = kind && kind->read_only ? NULL : frame_string(frame, "task_id");
+	if (call->task_id)
+		refuse_busy(call);
+	if (kind)
+		run_sql(kind, frame, command, call);
 	else
-		run_sql(kind_of_frame(type), frame, command, result);
+		run_send(frame, command, call);
 	PopActiveSnapshot();
 }
 
@@ -201,7 +245,7 @@ ends_the_call(int sqlerrcode)
 }
 
 static void
-put_error(const ErrorData *error, int command, ReturnSetInfo *result)
+put_error(const ErrorData *error, int command, Call *call)
 {
 	Datum		columns[RESULT_COLUMNS] = {0};
 	bool		nulls[RESULT_COLUMNS] = {false, true, true, true, false, true, false, true};
@@ -214,7 +258,7 @@ put_error(const ErrorData *error, int command, ReturnSetInfo *result)
 		nulls[5] = false;
 	}
 	columns[6] = CStringGetTextDatum(error->message ? error->message : "");
-	tuplestore_putvalues(result->setResult, result->setDesc, columns, nulls);
+	tuplestore_putvalues(call->result->setResult, call->result->setDesc, columns, nulls);
 }
 
 /*
@@ -222,18 +266,19 @@ put_error(const ErrorData *error, int command, ReturnSetInfo *result)
  * identity, so both are put back on success too.
  */
 static void
-run_guarded(const char *user_id, const char *text, int command, ReturnSetInfo *result)
+run_guarded(const char *user_id, const char *text, int command, Call *call)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	Rights		saved;
 
+	call->task_id = NULL;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	rights_become_user(&saved);
 	PG_TRY();
 	{
-		run_frame(user_id, text, command, result);
+		run_frame(user_id, text, command, call);
 		identity_set(NULL);
 		rights_restore(&saved);
 		ReleaseCurrentSubTransaction();
@@ -251,7 +296,13 @@ run_guarded(const char *user_id, const char *text, int command, ReturnSetInfo *r
 		rights_restore(&saved);
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		put_error(error, command, result);
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && call->task_id)
+		{
+			MemoryContextSwitchTo(call->context);
+			call->busy = lappend(call->busy, pstrdup(call->task_id));
+			MemoryContextSwitchTo(context);
+		}
+		put_error(error, command, call);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
@@ -274,13 +325,12 @@ text_elements(ArrayType *array, int *count)
 	return strings;
 }
 
-/* relay_run(users text[], frames text[], wait boolean): see sql/relay.sql. */
+/* relay_run(users text[], frames text[], wait boolean, max_bytes int, max_events int, max_rooms int): see sql/relay.sql. */
 Datum
 taskchat_relay_run(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Call		call = {0};
 	MemoryContext per_frame;
-	MemoryContext context;
 	int			nusers,
 				nframes,
 				i;
@@ -293,14 +343,18 @@ taskchat_relay_run(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("relay_run() takes as many users as frames, at most 60")));
 	InitMaterializedSRF(fcinfo, 0);
+	call.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	call.context = CurrentMemoryContext;
+	for (i = 0; i < lengthof(call.limits); i++)
+		call.limits[i] = PG_GETARG_DATUM(3 + i);
 	per_frame = AllocSetContextCreate(CurrentMemoryContext, "taskchat frame", ALLOCSET_DEFAULT_SIZES);
-	context = MemoryContextSwitchTo(per_frame);
+	MemoryContextSwitchTo(per_frame);
 	PG_TRY();
 	{
 		lock_policy = policy;
 		for (i = 0; i < nframes; i++)
 		{
-			run_guarded(users[i], frames[i], i + 1, result);
+			run_guarded(users[i], frames[i], i + 1, &call);
 			MemoryContextReset(per_frame);
 		}
 	}
@@ -309,7 +363,7 @@ taskchat_relay_run(PG_FUNCTION_ARGS)
 		lock_policy = LockWaitBlock;
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(call.context);
 	MemoryContextDelete(per_frame);
 	return (Datum) 0;
 }

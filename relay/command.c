@@ -5,6 +5,8 @@
  * What is checked here is shape only.  Rights and values are the database's:
  * a frame that passes goes to it as the client wrote it.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -14,6 +16,8 @@
 #include "presence.h"
 
 #define MAX_REF_BYTES 128
+#define MAX_ID_BYTES 255
+#define UNAVAILABLE_RETRY 1000	/* ms: what clients are told when the database is away */
 
 /*
  * Answers a frame that got no further, and counts it.  ref: JSON text or NULL.
@@ -138,39 +142,85 @@ command_forget_session(Session *session)
 	}
 }
 
+/*
+ * Says what a client is told of an error of the database, and logs what it is
+ * not told.  what: what failed; session: its number, or 0.
+ */
+WireCode
+command_describe_failure(const CommandRow *row, const char *what, uint64_t session, char *message, size_t size)
+{
+	WireCode	code = wire_code_of_sqlstate(row->sqlstate, row->constraint_name);
+	uint32_t	id;
+
+	if (code != WIRE_INTERNAL)
+	{
+		snprintf(message, size, "%s", row->message ? row->message : "");
+		return code;
+	}
+	id = (uint32_t) mrand48();
+	snprintf(message, size, "internal error %08" PRIx32, id);
+	log_write(LOG_LEVEL_ERROR, "command", session, "internal error %08" PRIx32 ": %s failed: %s %s",
+			  id, what, row->sqlstate, row->message ? row->message : "");
+	return code;
+}
+
 /* Answers with what the database refused. */
 void
 command_fail_row(Command *command, const CommandRow *row)
 {
-	WireCode	code = wire_code_of_sqlstate(row->sqlstate, row->constraint_name);
+	static const CommandRow nothing = {.sqlstate = "XX000", .message = "no answer"};
+	char		message[512];
+	WireCode	code = command_describe_failure(row && row->sqlstate ? row : &nothing, command->type->name,
+												command->session->id, message, sizeof(message));
 
-	if (code == WIRE_INTERNAL)
-		log_write(LOG_LEVEL_ERROR, "command", command->session->id, "%s failed: %s %s",
-				  command->type->name, row->sqlstate, row->message ? row->message : "");
-	command_fail(command, code, code == WIRE_INTERNAL ? "internal error" : row->message, code == WIRE_UNAVAILABLE ? 1000 : 0);
+	command_fail(command, code, message, code == WIRE_UNAVAILABLE ? UNAVAILABLE_RETRY : 0);
 }
 
 /* Sends the command's text to the database. */
 void
-command_query(Command *command, CommandDone done)
+command_query(Command *command, const JsonValue *frame, CommandDone done)
 {
 	Session    *session = command->session;
 
 	command->tries++;
 	command_wait(command);
 	if (!query_command(session->relay->query, command->type->lane, session->user->id,
-					   command->text, command->text_len, done, command))
-		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
+					   frame ? json_field_string(frame, "task_id") : NULL, command->text, command->text_len, done, command))
+		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", UNAVAILABLE_RETRY);
 }
 
-/* The name of the first field that is missing or of a wrong type, or NULL. */
-static const char *
-command_bad_field(const CommandType *type, const JsonValue *frame)
+/*
+ * Whether all fields are there, of their types and sizes; otherwise what to
+ * answer.
+ */
+bool
+command_check_fields(const Field *fields, const JsonValue *frame, WireCode *code, char *message, size_t size)
 {
-	for (const Field *field = type->fields; field->name; field++)
-		if ((field->types & ONE(json_field_type(frame, field->name))) == 0)
-			return field->name;
-	return NULL;
+	*code = WIRE_BAD_REQUEST;
+	for (const Field *field = fields; field->name; field++)
+	{
+		JsonType	type = json_field_type(frame, field->name);
+		const char *string = json_field_string(frame, field->name);
+		int64_t		n;
+
+		if ((field->types & ONE(type)) == 0 || (type == JSON_INTEGER && !json_field_integer(frame, field->name, &n)))
+		{
+			snprintf(message, size, "missing field or wrong type: %s", field->name);
+			return false;
+		}
+		if (field->is_id && string && string[0] == '\0')
+		{
+			snprintf(message, size, "%s must not be empty", field->name);
+			return false;
+		}
+		if (field->is_id && string && strlen(string) > MAX_ID_BYTES)
+		{
+			*code = WIRE_TOO_LARGE;
+			snprintf(message, size, "%s is too long", field->name);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* Reads "ref" into JSON text (NULL when absent); false when it is not one. */
@@ -205,7 +255,7 @@ command_admit(Command *command, const JsonValue *frame)
 {
 	Session    *session = command->session;
 	const Config *config = session->relay->config;
-	const char *field;
+	WireCode	code;
 	char		message[96];
 	int64_t		wait;
 
@@ -216,7 +266,7 @@ command_admit(Command *command, const JsonValue *frame)
 	}
 	if (session->relay->draining)
 	{
-		command_fail(command, WIRE_UNAVAILABLE, "the relay is going away", 1000);
+		command_fail(command, WIRE_UNAVAILABLE, "the relay is going away", UNAVAILABLE_RETRY);
 		return false;
 	}
 	wait = relay_bucket_take(&session->bucket, session->relay->now, config->rate_commands, config->rate_commands_burst);
@@ -225,12 +275,9 @@ command_admit(Command *command, const JsonValue *frame)
 		command_fail(command, WIRE_RATE_LIMITED, "too many commands", wait);
 		return false;
 	}
-	field = command_bad_field(command->type, frame);
-	if (field)
+	if (!command_check_fields(command->type->fields, frame, &code, message, sizeof(message)))
 	{
-		strcpy(message, "missing field or wrong type: ");
-		strncat(message, field, 32);
-		command_fail(command, WIRE_BAD_REQUEST, message, 0);
+		command_fail(command, code, message, 0);
 		return false;
 	}
 	return true;

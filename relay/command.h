@@ -24,6 +24,7 @@ typedef struct Command
 	int64_t		seq;			/* of an ack */
 	int			tries;			/* how often it went to the database */
 	bool		waiting;		/* in the session's list */
+	bool		leaving;		/* a leave that waits for joins */
 	struct Command *prev;		/* in session->commands or relay->orphans */
 	struct Command *next;
 } Command;
@@ -33,6 +34,7 @@ extern void command_wait(Command *command);
 extern bool command_orphaned(Command *command);
 extern void command_ok(Command *command, const char *data, size_t len);
 extern void command_fail(Command *command, WireCode code, const char *message, int64_t retry_ms);
+extern WireCode command_describe_failure(const CommandRow *row, const char *what, uint64_t session, char *message, size_t size);
 extern void command_free(Command *command);
 extern void command_forget_session(Session *session);
 extern void command_refuse(Session *session, const char *ref, WireCode code, const char *message, int64_t retry_ms);

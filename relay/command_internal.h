@@ -21,6 +21,7 @@ typedef struct Field
 {
 	const char *name;			/* NULL ends the list */
 	unsigned	types;			/* set of ONE(JsonType) */
+	bool		is_id;			/* a string of 1 to 255 bytes */
 } Field;
 
 typedef void (*Handler) (Command *command, const JsonValue *frame);
@@ -36,9 +37,12 @@ typedef struct CommandType
 
 /* command.c */
 extern void command_fail_row(Command *command, const CommandRow *row);
-extern void command_query(Command *command, CommandDone done);
+extern bool command_check_fields(const Field *fields, const JsonValue *frame, WireCode *code, char *message, size_t size);
+extern void command_query(Command *command, const JsonValue *frame, CommandDone done);
 
 /* command_types.c */
+extern const Field join_fields[];
+extern const CommandType http_set_presence;
 extern const CommandType *command_find_type(const char *name);
 
 /* command_plain.c */

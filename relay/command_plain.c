@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command_internal.h"
+#include "log.h"
 #include "presence.h"
 
 #define MAX_PRESENCE_USERS 100
@@ -26,8 +27,7 @@ command_plain_done(void *arg, const CommandRow *rows, int nrows)
 void
 handle_plain(Command *command, const JsonValue *frame)
 {
-	(void) frame;
-	command_query(command, command_plain_done);
+	command_query(command, frame, command_plain_done);
 }
 
 void
@@ -38,11 +38,10 @@ handle_send_message(Command *command, const JsonValue *frame)
 	int64_t		wait = relay_bucket_take(&session->user->messages, session->relay->now,
 										 config->rate_messages, config->rate_messages_burst);
 
-	(void) frame;
 	if (wait > 0)
 		command_fail(command, WIRE_RATE_LIMITED, "too many messages", wait);
 	else
-		command_query(command, command_plain_done);
+		command_query(command, frame, command_plain_done);
 }
 
 void
@@ -52,21 +51,41 @@ handle_ping(Command *command, const JsonValue *frame)
 	command_ok(command, "{}", 2);
 }
 
+/* Asked, and allowed to look at the task: that is told now, so that an error changes nothing. */
+static void
+command_presence_done(void *arg, const CommandRow *rows, int nrows)
+{
+	Command    *command = arg;
+	Session    *session = command->session;
+	const char *error;
+	JsonValue  *frame;
+
+	if (session && nrows > 0 && rows[0].sqlstate == NULL && session->user && !session->closing
+		&& (frame = json_parse(command->text, command->text_len, &error)) != NULL)
+	{
+		if (json_field_type(frame, "current_task_id") != JSON_MISSING
+			&& !presence_tell_task(session->user, session, json_field_string(frame, "current_task_id")))
+			log_write(LOG_LEVEL_ERROR, "command", session->id, "out of memory");
+		json_free(frame);
+	}
+	command_plain_done(arg, rows, nrows);
+}
+
 void
 handle_user_presence(Command *command, const JsonValue *frame)
 {
-	Session    *session = command->session;
+	size_t		n = json_field_array_length(frame, "user_ids");
 
-	if (json_field_array_length(frame, "user_ids") > MAX_PRESENCE_USERS)
+	if (n > MAX_PRESENCE_USERS)
 	{
 		command_fail(command, WIRE_BAD_REQUEST, "at most 100 user_ids", 0);
 		return;
 	}
-	if (json_field_type(frame, "current_task_id") != JSON_MISSING
-		&& !presence_tell_task(session->user, session, json_field_string(frame, "current_task_id")))
-	{
-		command_fail(command, WIRE_INTERNAL, "out of memory", 0);
-		return;
-	}
-	command_query(command, command_plain_done);
+	for (size_t i = 0; i < n; i++)
+		if (json_field_array_string(frame, "user_ids", i) == NULL)
+		{
+			command_fail(command, WIRE_BAD_REQUEST, "user_ids must be strings", 0);
+			return;
+		}
+	command_query(command, frame, command_presence_done);
 }

@@ -27,7 +27,7 @@ command_after_joins(Session *session)
 	{
 		JsonValue  *frame;
 
-		if (command->tries > 0 || command->text == NULL)
+		if (!command->leaving)
 			continue;
 		frame = json_parse(command->text, command->text_len, &error);
 		room_leave(session, json_field_string(frame, "task_id"), json_field_string(frame, "applicant_id"));
@@ -44,6 +44,7 @@ handle_leave(Command *command, const JsonValue *frame)
 
 	if (session->joins > 0)
 	{
+		command->leaving = true;
 		command_wait(command);
 		return;
 	}
@@ -95,7 +96,7 @@ command_join_done(void *arg, const CommandRow *rows, int nrows)
 		if (outcome == JOIN_AGAIN && command->tries < MAX_JOIN_TRIES)
 		{
 			command->tries++;
-			if (query_command(session->relay->query, command->type->lane, session->user->id,
+			if (query_command(session->relay->query, command->type->lane, session->user->id, NULL,
 							  command->text, command->text_len, command_join_done, command))
 				return;
 		}
@@ -111,21 +112,27 @@ command_join_done(void *arg, const CommandRow *rows, int nrows)
 	command_join_ended(session);
 }
 
+/* A join goes to the database; until it ends, leaves wait. */
+static void
+command_begin_join(Command *command, CommandDone done)
+{
+	Session    *session = command->session;
+
+	session->joins++;
+	command->tries++;
+	command_wait(command);
+	if (query_command(session->relay->query, command->type->lane, session->user->id, NULL,
+					  command->text, command->text_len, done, command))
+		return;
+	command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
+	command_join_ended(session);
+}
+
 void
 handle_join(Command *command, const JsonValue *frame)
 {
 	(void) frame;
-	command->session->joins++;
-	command->tries++;
-	command_wait(command);
-	if (!query_command(command->session->relay->query, command->type->lane, command->session->user->id,
-					   command->text, command->text_len, command_join_done, command))
-	{
-		Session    *session = command->session;
-
-		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
-		command_join_ended(session);
-	}
+	command_begin_join(command, command_join_done);
 }
 
 /* Adds a room that was not joined: its object with the error put in. */
@@ -160,14 +167,17 @@ join_one(Session *session, const CommandRow *row, JsonText *text)
 {
 	WireCode	code;
 	const char *message;
+	char		reason[512];
 	JoinOutcome outcome;
 
-	if (row->sqlstate)
+	if (row->sqlstate && row->constraint_name && strcmp(row->constraint_name, "reply_full") == 0)
+		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, row->message);
+	else if (row->sqlstate)
 	{
-		code = wire_code_of_sqlstate(row->sqlstate, row->constraint_name);
-		join_error_text(text, row, code, code == WIRE_INTERNAL ? "internal error" : row->message);
+		code = command_describe_failure(row, "join_task_rooms", session->id, reason, sizeof(reason));
+		join_error_text(text, row, code, reason);
 	}
-	else if (text->len + row->data_len > (size_t) session->relay->config->max_reply_bytes)
+	else if (text->len > 16 && text->len + row->data_len + 256 > (size_t) session->relay->config->max_reply_bytes)
 		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, "the reply is full; ask again");
 	else if ((outcome = room_join(session, row)) != JOIN_SEATED)
 	{
@@ -215,38 +225,29 @@ command_join_many_done(void *arg, const CommandRow *rows, int nrows)
 void
 handle_join_many(Command *command, const JsonValue *frame)
 {
-	Session    *session = command->session;
 	size_t		n = json_field_array_length(frame, "rooms");
+	WireCode	code;
+	char		message[96];
 
 	for (size_t i = 0; i < n; i++)
 	{
 		const JsonValue *room = json_field_array_object(frame, "rooms", i);
 
-		if (room == NULL || json_field_string(room, "task_id") == NULL)
+		if (room == NULL)
 		{
-			command_fail(command, WIRE_BAD_REQUEST, "each of \"rooms\" must be an object with a \"task_id\"", 0);
+			command_fail(command, WIRE_BAD_REQUEST, "each of \"rooms\" must be an object", 0);
+			return;
+		}
+		if (!command_check_fields(join_fields, room, &code, message, sizeof(message)))
+		{
+			command_fail(command, code, message, 0);
 			return;
 		}
 	}
-	if (n > (size_t) session->relay->config->max_rooms_per_connection)
-	{
-		command_fail(command, WIRE_LIMIT_EXCEEDED, "too many rooms", 0);
-		return;
-	}
 	if (n == 0)
-	{
 		command_ok(command, "{\"rooms\":[]}", 12);
-		return;
-	}
-	session->joins++;
-	command->tries++;
-	command_wait(command);
-	if (!query_command(session->relay->query, command->type->lane, session->user->id,
-					   command->text, command->text_len, command_join_many_done, command))
-	{
-		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
-		command_join_ended(session);
-	}
+	else
+		command_begin_join(command, command_join_many_done);
 }
 
 void
@@ -261,13 +262,44 @@ handle_typing(Command *command, const JsonValue *frame)
 		command_fail(command, WIRE_NOT_JOINED, "the room is not joined", 0);
 	else if (room_seat_is_observer(seat))
 		command_fail(command, WIRE_FORBIDDEN, "observers do not write", 0);
-	else if (room_seat_is_closed(seat))
+	else if (is_typing && room_seat_is_closed(seat))
 		command_fail(command, WIRE_ROOM_CLOSED, "the room is closed", 0);
 	else
 	{
 		room_typing(seat, is_typing);
 		command_ok(command, "{}", 2);
 	}
+}
+
+/* The cursor is stored: who asked for an answer gets it now. */
+static void
+command_ack_stored(void *arg, const CommandRow *rows, int nrows)
+{
+	Command    *command = arg;
+
+	(void) nrows;
+	if (command_orphaned(command))
+		return;
+	if (rows[0].sqlstate)
+		command_fail_row(command, rows);
+	else
+		command_ok(command, "{}", 2);
+}
+
+/* Moves the cursor, with the other members' in a while. */
+static void
+command_deliver(Command *command, int64_t room_id)
+{
+	Session    *session = command->session;
+
+	if (command->ref)
+	{
+		command_wait(command);
+		query_delivered(session->relay->query, room_id, session->user->id, command->seq, command_ack_stored, command);
+		return;
+	}
+	query_delivered(session->relay->query, room_id, session->user->id, command->seq, NULL, NULL);
+	command_ok(command, "{}", 2);
 }
 
 /* The room of an ack by somebody who has not joined it is known now. */
@@ -281,10 +313,7 @@ command_ack_found(void *arg, const CommandRow *rows, int nrows)
 	if (nrows < 1 || rows[0].sqlstate)
 		command_fail_row(command, rows);
 	else
-	{
-		query_delivered(command->session->relay->query, rows[0].room_id, command->session->user->id, command->seq);
-		command_ok(command, "{}", 2);
-	}
+		command_deliver(command, rows[0].room_id);
 }
 
 /* Turns the text of an ack into the question which room it means. */
@@ -319,12 +348,9 @@ handle_ack(Command *command, const JsonValue *frame)
 	if (!json_field_integer(frame, "seq", &command->seq) || command->seq < 0)
 		command_fail(command, WIRE_BAD_REQUEST, "\"seq\" must not be negative", 0);
 	else if (seat)
-	{
-		query_delivered(session->relay->query, room_seat_id(seat), session->user->id, command->seq);
-		command_ok(command, "{}", 2);
-	}
+		command_deliver(command, room_seat_id(seat));
 	else if (command_ask_room(command, frame))
-		command_query(command, command_ack_found);
+		command_query(command, NULL, command_ack_found);
 	else
 		command_fail(command, WIRE_INTERNAL, "out of memory", 0);
 }

@@ -6,24 +6,32 @@
 
 #include "command_internal.h"
 
-#define ADDRESS {"task_id", STRING}, {"applicant_id", STRING | OPTIONAL}
+#define ID(name) {name, STRING, true}
+#define OPTIONAL_ID(name) {name, STRING | OPTIONAL, true}
+#define ADDRESS ID("task_id"), OPTIONAL_ID("applicant_id")
+#define PAGE {"before_seq", INTEGER | OPTIONAL, false}, {"after_seq", INTEGER | OPTIONAL, false}, {"limit", INTEGER | OPTIONAL, false}
+#define END {NULL, 0, false}
 
-static const Field no_fields[] = {{NULL, 0}};
-static const Field login_fields[] = {{"token", STRING | OPTIONAL}, {"ticket", STRING | OPTIONAL}, {NULL, 0}};
-static const Field join_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL}, {"epoch", STRING | OPTIONAL}, {NULL, 0}};
-static const Field join_many_fields[] = {{"rooms", ARRAY}, {NULL, 0}};
-static const Field address_fields[] = {ADDRESS, {NULL, 0}};
+static const Field no_fields[] = {END};
+static const Field login_fields[] = {{"token", STRING | OPTIONAL, false}, {"ticket", STRING | OPTIONAL, false}, END};
+const Field join_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL, false}, {"epoch", STRING | OPTIONAL, false}, END};
+static const Field join_many_fields[] = {{"rooms", ARRAY, false}, END};
+static const Field address_fields[] = {ADDRESS, END};
 static const Field send_fields[] = {
-	ADDRESS, {"content", STRING | OPTIONAL}, {"message_type", STRING | OPTIONAL}, {"file_url", STRING | OPTIONAL},
-	{"client_msg_id", STRING | OPTIONAL}, {"reply_to", STRING | OPTIONAL}, {"metadata", OBJECT | OPTIONAL}, {NULL, 0}
+	ADDRESS, {"content", STRING | OPTIONAL, false}, {"message_type", STRING | OPTIONAL, false}, {"file_url", STRING | OPTIONAL, false},
+	{"client_msg_id", STRING | OPTIONAL, false}, {"reply_to", STRING | OPTIONAL, false}, {"metadata", OBJECT | OPTIONAL, false}, END
 };
-static const Field typing_fields[] = {ADDRESS, {"is_typing", BOOL}, {NULL, 0}};
-static const Field presence_fields[] = {{"current_task_id", STRING | OPTIONAL}, {"user_ids", ARRAY | OPTIONAL}, {NULL, 0}};
-static const Field messages_fields[] = {
-	ADDRESS, {"before_seq", INTEGER | OPTIONAL}, {"after_seq", INTEGER | OPTIONAL}, {"limit", INTEGER | OPTIONAL}, {NULL, 0}
-};
-static const Field events_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL}, {"limit", INTEGER | OPTIONAL}, {NULL, 0}};
-static const Field seq_fields[] = {ADDRESS, {"seq", INTEGER}, {NULL, 0}};
+static const Field edit_fields[] = {{"message_id", STRING, false}, {"content", STRING | OPTIONAL, false}, END};
+static const Field delete_fields[] = {{"message_id", STRING, false}, END};
+static const Field typing_fields[] = {ADDRESS, {"is_typing", BOOL, false}, END};
+static const Field presence_fields[] = {OPTIONAL_ID("current_task_id"), {"user_ids", ARRAY | OPTIONAL, false}, END};
+static const Field messages_fields[] = {ADDRESS, PAGE, END};
+static const Field events_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL, false}, {"limit", INTEGER | OPTIONAL, false}, END};
+static const Field rooms_fields[] = {{"limit", INTEGER | OPTIONAL, false}, {"offset", INTEGER | OPTIONAL, false}, END};
+static const Field seq_fields[] = {ADDRESS, {"seq", INTEGER, false}, END};
+static const Field notifications_fields[] = {PAGE, END};
+static const Field notification_fields[] = {{"id", STRING, false}, END};
+static const Field set_presence_fields[] = {{"is_online", BOOL, false}, OPTIONAL_ID("current_task_id"), END};
 
 static const CommandType command_types[] = {
 	{"authenticate", session_authenticate, login_fields, LANE_READ, false},
@@ -31,14 +39,22 @@ static const CommandType command_types[] = {
 	{"join_task_rooms", handle_join_many, join_many_fields, LANE_READ, false},
 	{"leave_task_room", handle_leave, address_fields, LANE_READ, false},
 	{"send_message", handle_send_message, send_fields, LANE_WRITE, false},
+	{"edit_message", handle_plain, edit_fields, LANE_WRITE, false},
+	{"delete_message", handle_plain, delete_fields, LANE_WRITE, false},
 	{"typing_indicator", handle_typing, typing_fields, LANE_READ, true},
 	{"user_presence", handle_user_presence, presence_fields, LANE_READ, false},
 	{"get_messages", handle_plain, messages_fields, LANE_READ, false},
 	{"get_events", handle_plain, events_fields, LANE_READ, false},
+	{"get_rooms", handle_plain, rooms_fields, LANE_READ, false},
+	{"get_notifications", handle_plain, notifications_fields, LANE_READ, false},
+	{"mark_notification_read", handle_plain, notification_fields, LANE_WRITE, false},
 	{"mark_read", handle_plain, seq_fields, LANE_WRITE, false},
 	{"ack", handle_ack, seq_fields, LANE_READ, true},
 	{"ping", handle_ping, no_fields, LANE_READ, false},
 };
+
+/* What only HTTP asks. */
+const CommandType http_set_presence = {"set_presence", NULL, set_presence_fields, LANE_WRITE, false};
 
 /* The type of this name, or NULL. */
 const CommandType *

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "pgconn.h"
 
-#define INTERFACE_NUMBER 1
+#define INTERFACE_NUMBER 2
 #define HEARTBEAT 3.0
 #define HEARTBEAT_TIMEOUT 8.0
 

@@ -14,6 +14,10 @@
 #include <utlist.h>
 
 #include "room.h"
+#include "watch.h"
+
+#define POLL_USERS 500			/* looked at in one round of the slow poll */
+#define POLL_PAUSE 4000			/* ms between two looks at one */
 
 /*
  * Gives the user of this id, made when not known yet.  NULL when out of
@@ -34,6 +38,7 @@ presence_user(Relay *relay, const char *user_id)
 	}
 	user->relay = relay;
 	user->notified = -1;
+	user->ended = -1;
 	HASH_ADD_KEYPTR(hh, relay->users, user->id, strlen(user->id), user);
 	return user;
 }
@@ -91,10 +96,7 @@ presence_enter(User *user, Session *session)
 	user->nsessions++;
 	presence_stay(user);
 	if (user->nsessions == 1)
-	{
-		user->notified = -1;
-		query_notifications(user->relay->query, user->id);
-	}
+		watch_attach(user);
 	if (!user->registered)
 	{
 		user->registered = true;
@@ -116,6 +118,7 @@ presence_exit(User *user, Session *session)
 	session->user = NULL;
 	if (user->nsessions == 0)
 	{
+		watch_detach(user);
 		user->offline_at = relay->now + relay->config->presence_grace;
 		DL_APPEND2(relay->leaving, user, leaving_prev, leaving_next);
 	}
@@ -229,7 +232,33 @@ presence_look_again_all(Relay *relay)
 		if (user->memberships)
 			query_presence(relay->query, user->id);
 		if (user->sessions)
-			query_notifications(relay->query, user->id);
+			watch_attach(user);
+	}
+}
+
+/*
+ * Bells may be lost without anybody noticing: looks at some of the users, those
+ * whose turn it is.
+ */
+void
+presence_poll(Relay *relay)
+{
+	User	   *user;
+	User	   *next;
+	int			left = POLL_USERS;
+
+	HASH_ITER(hh, relay->users, user, next)
+	{
+		if (left == 0)
+			return;
+		if (relay->now - user->looked_at < POLL_PAUSE)
+			continue;
+		user->looked_at = relay->now;
+		left--;
+		if (user->memberships)
+			query_presence(relay->query, user->id);
+		if (user->sessions)
+			watch_attach(user);
 	}
 }
 

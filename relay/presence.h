@@ -17,6 +17,7 @@
 #include "session.h"
 
 struct Member;
+struct Watch;
 
 typedef struct User
 {
@@ -29,6 +30,13 @@ typedef struct User
 	int64_t		offline_at;		/* end of the grace, monotonic; 0: none runs */
 	char	   *task;			/* current_task_id that was told, or NULL */
 	int64_t		notified;		/* last notification sent; -1: not known yet */
+	struct Watch *watches;		/* rooms of which the connected user is a member */
+	bool		attached;		/* these were read */
+	bool		attaching;		/* they are being read */
+	bool		attach_again;	/* and are to be read once more */
+	bool		end_heard;		/* a bell said that the sessions were ended */
+	int64_t		ended;			/* how often that was; -1: not known yet */
+	int64_t		looked_at;		/* when the slow poll looked */
 	Bucket		messages;		/* messages a second */
 	bool		known;			/* the next three are */
 	bool		is_online;		/* anywhere */
@@ -49,6 +57,7 @@ extern void presence_row(Relay *relay, const PresenceRow *row);
 extern void presence_notification(Relay *relay, const NotificationRow *row);
 extern void presence_register_all(Relay *relay);
 extern void presence_look_again_all(Relay *relay);
+extern void presence_poll(Relay *relay);
 extern void presence_tick(Relay *relay);
 extern void presence_free_all(Relay *relay);
 

@@ -78,18 +78,12 @@ static void
 on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	Query	   *query = timer->data;
-	Entry	   *entry;
-	Entry	   *next;
 
 	(void) loop;
 	(void) events;
-	HASH_ITER(hh, query->known, entry, next)
-	{
-		if (query->events->room_position(query->arg, entry->room_id) >= 0)
-			(void) set_put(&query->sets[NEWS_FETCH], entry->room_id, NULL);
-		else
-			set_drop(&query->known, entry);
-	}
+	if (!pgconn_ready(query->news))
+		return;
+	query->events->poll(query->arg);
 	news_go(query);
 }
 
@@ -112,6 +106,8 @@ on_delivered(struct ev_loop *loop, ev_timer *timer, int events)
 	(void) loop;
 	(void) events;
 	query->delivered_due = true;
+	if (!pgconn_ready(query->news))
+		news_delivered_failed(query);
 	news_go(query);
 }
 
@@ -120,12 +116,12 @@ static void
 on_soon(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	Query	   *query = timer->data;
-	Lane	   *lanes[] = {&query->read, &query->write, &query->wait};
+	Lane	   *lanes[] = {&query->read, &query->write};
 	size_t		i;
 
 	(void) loop;
 	(void) events;
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 2; i++)
 		if (!pgconn_ready(lanes[i]->conn))
 			lane_fail_waiting(lanes[i], "08006", "the database is out of reach");
 	if (!pgconn_ready(query->news))
@@ -149,6 +145,17 @@ timer_open(Query *query, ev_timer *timer, void (*callback) (struct ev_loop *, ev
 	timer->data = query;
 	if (seconds > 0)
 		ev_timer_start(query->loop, timer);
+}
+
+static bool
+open_wait_lanes(Query *query, const char *database)
+{
+	int			i;
+
+	for (i = 0; i < WAIT_LANES; i++)
+		if (!lane_open(&query->wait[i], query, "taskchat-relay wait", database, LANE_SPARE))
+			return false;
+	return true;
 }
 
 /* See query.h. */
@@ -177,9 +184,9 @@ query_new(struct ev_loop *loop, const char *database, const char *relay_id,
 	timer_open(query, &query->beat, on_beat, BEAT);
 	timer_open(query, &query->delivered, on_delivered, DELIVERED_PAUSE);
 	timer_open(query, &query->soon, on_soon, 0);
-	if (lane_open(&query->read, query, "taskchat-relay read", database, false) &&
-		lane_open(&query->write, query, "taskchat-relay write", database, false) &&
-		lane_open(&query->wait, query, "taskchat-relay wait", database, true) &&
+	if (lane_open(&query->read, query, "taskchat-relay read", database, LANE_BATCHES) &&
+		lane_open(&query->write, query, "taskchat-relay write", database, LANE_BATCHES_IN_ORDER) &&
+		open_wait_lanes(query, database) &&
 		(query->news = pgconn_new(loop, "taskchat-relay news", database, NULL, &news_events, query)) != NULL &&
 		(query->listener = listener_new(loop, database, relay_id, &listener_events, query)) != NULL)
 		return query;
@@ -205,7 +212,9 @@ query_free(Query *query)
 	listener_free(query->listener);
 	lane_close(&query->read);
 	lane_close(&query->write);
-	lane_close(&query->wait);
+	for (i = 0; i < WAIT_LANES; i++)
+		lane_close(&query->wait[i]);
+	lane_free_alone(query);
 	pgconn_free(query->news);
 	news_free(query);
 	free(query);
@@ -219,12 +228,12 @@ query_ready(const Query *query)
 }
 
 bool
-query_command(Query *query, CommandLane lane_kind, const char *user_id,
+query_command(Query *query, CommandLane lane_kind, const char *user_id, const char *task_id,
 			  const char *frame, size_t frame_len, CommandDone done, void *arg)
 {
 	Lane	   *lane = lane_kind == LANE_READ ? &query->read : &query->write;
 
-	if (!lane_add(lane, user_id, frame, frame_len, done, arg))
+	if (!lane_add(lane, user_id, task_id, frame, frame_len, done, arg))
 		return false;
 	if (pgconn_ready(lane->conn))
 		lane_go(lane);
@@ -236,24 +245,18 @@ query_command(Query *query, CommandLane lane_kind, const char *user_id,
 void
 query_forget(Query *query, const void *arg)
 {
-	Lane	   *lanes[] = {&query->read, &query->write, &query->wait};
-	TicketWait *wait;
-	size_t		i;
+	int			i;
 
-	for (i = 0; i < 3; i++)
-		lane_forget(lanes[i], arg);
-	for (wait = query->tickets; wait; wait = wait->next)
-		if (wait->arg == arg)
-			wait->done = NULL;
-	for (wait = query->redeeming; wait; wait = wait->next)
-		if (wait->arg == arg)
-			wait->done = NULL;
+	lane_forget(&query->read, arg);
+	lane_forget(&query->write, arg);
+	for (i = 0; i < WAIT_LANES; i++)
+		lane_forget(&query->wait[i], arg);
+	news_forget(query, arg);
 }
 
 void
 query_fetch(Query *query, int64_t room_id)
 {
-	(void) set_put(&query->known, room_id, NULL);
 	(void) set_put(&query->sets[NEWS_FETCH], room_id, NULL);
 	news_go(query);
 }
@@ -262,6 +265,31 @@ void
 query_cursors(Query *query, int64_t room_id)
 {
 	(void) set_put(&query->sets[NEWS_CURSORS], room_id, NULL);
+	news_go(query);
+}
+
+void
+query_state(Query *query, int64_t room_id)
+{
+	(void) set_put(&query->sets[NEWS_STATE], room_id, NULL);
+	news_go(query);
+}
+
+void
+query_attach(Query *query, const char *user_id)
+{
+	(void) set_put(&query->sets[NEWS_ATTACH], 0, user_id);
+	news_go(query);
+}
+
+void
+query_activity(Query *query, int64_t room_id, const char *user_id, int64_t after)
+{
+	Entry	   *entry = set_put(&query->sets[NEWS_ACTIVITY], room_id, user_id);
+
+	if (entry == NULL)
+		return;
+	entry->seq = after;
 	news_go(query);
 }
 
@@ -293,12 +321,26 @@ query_online(Query *query, const char *user_id, const char *task_id, bool online
 }
 
 void
-query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq)
+query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq, CommandDone done, void *arg)
 {
+	CommandRow	row = {.sqlstate = "53200", .message = "out of memory"};
 	Entry	   *entry = set_put(&query->sets[NEWS_DELIVERED], room_id, user_id);
+	DeliveryWait *wait;
 
 	if (entry && seq > entry->seq)
 		entry->seq = seq;
+	if (done == NULL)
+		return;
+	wait = entry ? calloc(1, sizeof(DeliveryWait)) : NULL;
+	if (wait == NULL)
+	{
+		done(arg, &row, 1);
+		return;
+	}
+	wait->done = done;
+	wait->arg = arg;
+	wait->next = entry->waits;
+	entry->waits = wait;
 }
 
 void

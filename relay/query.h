@@ -37,7 +37,7 @@ typedef void (*CommandDone) (void *arg, const CommandRow *rows, int nrows);
 typedef enum CommandLane
 {
 	LANE_READ,					/* joins, pages, presence: no commit to wait for */
-	LANE_WRITE					/* send_message, mark_read */
+	LANE_WRITE					/* what is stored: messages, edits, marks */
 } CommandLane;
 
 typedef struct FetchRow
@@ -68,6 +68,44 @@ typedef struct PresenceRow
 	const char *current_task_id;
 } PresenceRow;
 
+/* Members of a room as at join. */
+typedef struct StateRow
+{
+	int64_t		room_id;
+	const char *members;		/* JSON array */
+	size_t		members_len;
+	int64_t		members_total;	/* 0: these are all */
+} StateRow;
+
+/* A user with a session: first room_id 0, then a row a room. */
+typedef struct AttachRow
+{
+	const char *user_id;
+	int64_t		room_id;		/* 0: the user itself */
+	int64_t		seq;			/* last notification's, or the room's last */
+	int64_t		ended;			/* how often sessions were ended; of room_id 0 only */
+} AttachRow;
+
+/* What is unread for one user in one room. */
+typedef struct ActivityRow
+{
+	int64_t		room_id;
+	const char *user_id;
+	const char *task_id;
+	const char *applicant_id;
+	int64_t		last_seq;
+	int64_t		unread;
+	bool		others;			/* somebody else's message came after the seq asked about */
+} ActivityRow;
+
+/* What replies may hold; asked for before each batch. */
+typedef struct QueryLimits
+{
+	int			max_bytes;		/* of a reply's data */
+	int			max_events;		/* of one room in a resume */
+	int			max_rooms;		/* joined by one frame */
+} QueryLimits;
+
 typedef struct NotificationRow
 {
 	const char *user_id;
@@ -87,6 +125,12 @@ typedef struct QueryEvents
 	void		(*cursor_row) (void *arg, const CursorRow *row);
 	void		(*presence_row) (void *arg, const PresenceRow *row);
 	void		(*notification_row) (void *arg, const NotificationRow *row);
+	void		(*state_row) (void *arg, const StateRow *row);
+	void		(*attach_row) (void *arg, const AttachRow *row);
+	void		(*attach_done) (void *arg, const char *user_id, bool ok);	/* all rows of that user came */
+	void		(*activity_row) (void *arg, const ActivityRow *row);
+	void		(*poll) (void *arg);	/* every few seconds: mark what is to be looked at without a bell */
+	void		(*limits) (void *arg, QueryLimits *limits);
 	int64_t		(*room_position) (void *arg, int64_t room_id);	/* last seq sent; -1: not wanted any more */
 	int64_t		(*notification_position) (void *arg, const char *user_id);	/* last seq sent; -1: not known yet; -2: not wanted */
 	void		(*register_all) (void *arg);	/* presence lease was new: call query_online for every user */
@@ -106,8 +150,11 @@ extern void query_free(Query *query);
 
 extern bool query_ready(const Query *query);	/* commands and events flow */
 
-/* frame: JSON text of a client frame.  Commands of one lane start in the order given. */
-extern bool query_command(Query *query, CommandLane lane, const char *user_id,
+/*
+ * frame: JSON text of a client frame.  task_id: the task that it is about, or
+ * NULL.  Commands of one lane about one task start in the order given.
+ */
+extern bool query_command(Query *query, CommandLane lane, const char *user_id, const char *task_id,
 						  const char *frame, size_t frame_len, CommandDone done, void *arg);
 
 /* Forget the callbacks of all commands with this arg (their owner goes away). */
@@ -116,11 +163,15 @@ extern void query_forget(Query *query, const void *arg);
 /* Mark for the next batch; marking twice is once. */
 extern void query_fetch(Query *query, int64_t room_id);
 extern void query_cursors(Query *query, int64_t room_id);
+extern void query_state(Query *query, int64_t room_id);
+extern void query_attach(Query *query, const char *user_id);
+extern void query_activity(Query *query, int64_t room_id, const char *user_id, int64_t after);
 extern void query_presence(Query *query, const char *user_id);
 extern void query_notifications(Query *query, const char *user_id);
 
 extern void query_online(Query *query, const char *user_id, const char *task_id, bool online);
-extern void query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq);	/* merged: one write a second a member */
+/* Merged: one write a second a member.  done may be NULL; it is called once the cursor is stored. */
+extern void query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq, CommandDone done, void *arg);
 extern void query_typing(Query *query, int64_t room_id, const char *user_id, bool typing);
 
 typedef void (*TicketDone) (void *arg, bool reached, const char *user_id);	/* reached false: database out of reach; user_id NULL: not valid */

@@ -1,8 +1,14 @@
 /*
  * query_lane.c
  *	  Commands in micro-batches: what comes while a batch is under way goes
- *	  together into the next one.  What is busy goes alone.
+ *	  together into the next one.
+ *
+ * A command that finds its room locked by somebody goes alone, over a spare
+ * connection that may wait for a while, and with it go all later commands for
+ * the same task: the order of one task's commands is kept, and no other task
+ * waits.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,74 +19,162 @@
 #define LARGEST_BATCH_BYTES (4 * 1024 * 1024)
 #define MOST_TRIES 3
 
-static void
-list_init(CommandList *list)
+/* ---- commands that go alone ---- */
+
+static BusyTask *
+busy_find(Query *query, const char *task_id)
 {
-	list->first = NULL;
-	list->last = &list->first;
-	list->count = 0;
+	BusyTask   *busy = NULL;
+
+	if (task_id)
+		HASH_FIND_STR(query->busy, task_id, busy);
+	return busy;
 }
 
-static void
-list_append(CommandList *list, QueryCommand *command)
+/* One more command of the task goes alone; false when out of memory. */
+static bool
+busy_add(Query *query, const char *task_id)
 {
-	command->next = NULL;
-	*list->last = command;
-	list->last = &command->next;
-	list->count++;
-}
+	BusyTask   *busy = busy_find(query, task_id);
 
-static QueryCommand *
-list_pop(CommandList *list)
-{
-	QueryCommand *command = list->first;
-
-	if (command != NULL)
+	if (task_id == NULL)
+		return true;
+	if (busy == NULL)
 	{
-		list->first = command->next;
-		if (list->first == NULL)
-			list->last = &list->first;
-		list->count--;
+		busy = calloc(1, sizeof(BusyTask));
+		if (busy == NULL || (busy->task_id = strdup(task_id)) == NULL)
+		{
+			free(busy);
+			return false;
+		}
+		HASH_ADD_KEYPTR(hh, query->busy, busy->task_id, strlen(busy->task_id), busy);
 	}
-	return command;
+	busy->commands++;
+	return true;
+}
+
+/* A command of the task that went alone has ended. */
+static void
+busy_end(Query *query, const char *task_id)
+{
+	BusyTask   *busy = busy_find(query, task_id);
+
+	if (busy == NULL || --busy->commands > 0)
+		return;
+	HASH_DEL(query->busy, busy);
+	free(busy->task_id);
+	free(busy);
+}
+
+static bool
+wait_lanes_ready(const Query *query)
+{
+	int			i;
+
+	for (i = 0; i < WAIT_LANES; i++)
+		if (pgconn_ready(query->wait[i].conn))
+			return true;
+	return false;
 }
 
 static void
-command_answer(QueryCommand *command, const CommandRow *rows, int nrows)
+wait_lanes_go(Query *query)
 {
-	if (command->done)
-		command->done(command->arg, rows, nrows);
-	free(command->user_id);
-	free(command->frame);
-	free(command);
+	int			i;
+
+	for (i = 0; i < WAIT_LANES; i++)
+		lane_go(&query->wait[i]);
 }
 
+/* From now on the command goes alone. */
 static void
-command_fail(QueryCommand *command, const char *sqlstate, const char *message)
+go_alone(Query *query, QueryCommand *command)
 {
-	CommandRow	row = {0};
-
-	row.sqlstate = sqlstate;
-	row.message = message;
-	command_answer(command, &row, 1);
+	if (!busy_add(query, command->task_id))
+	{
+		query_command_fail(command, "53200", "out of memory");
+		return;
+	}
+	command->since = ev_now(query->loop);
+	list_append(&query->alone, command);
 }
 
+/* Ends a command that went alone. */
 static void
-list_fail(CommandList *list, const char *sqlstate, const char *message)
+alone_fail(Query *query, QueryCommand *command, const char *sqlstate, const char *message)
 {
-	CommandList failed = *list;
+	busy_end(query, command->task_id);
+	query_command_fail(command, sqlstate, message);
+}
+
+/* All that waits to go alone fails. */
+static void
+alone_fail_all(Query *query, const char *sqlstate, const char *message)
+{
+	CommandList failed;
 	QueryCommand *command;
 
-	/* A callback may add to the list: what is there now goes first. */
-	if (failed.first == NULL)
-		return;
-	list_init(list);
+	failed.first = query->alone.first;
+	list_init(&query->alone);
 	while ((command = failed.first) != NULL)
 	{
 		failed.first = command->next;
-		command_fail(command, sqlstate, message);
+		alone_fail(query, command, sqlstate, message);
 	}
 }
+
+/*
+ * A command has waited for its task's lock in vain: those that have waited
+ * behind it as long would do no better.
+ */
+static void
+alone_fail_task(Query *query, const char *task_id, double since, const CommandRow *row)
+{
+	CommandList failed;
+	QueryCommand **place = &query->alone.first;
+	QueryCommand *command;
+
+	list_init(&failed);
+	while (task_id && *place)
+	{
+		if ((*place)->task_id && strcmp((*place)->task_id, task_id) == 0 && (*place)->since <= since)
+			list_append(&failed, list_take(&query->alone, place));
+		else
+			place = &(*place)->next;
+	}
+	while ((command = list_pop(&failed)) != NULL)
+		alone_fail(query, command, row->sqlstate, row->message);
+}
+
+/* Whether another spare connection is at this task. */
+static bool
+task_under_way(const Query *query, const char *task_id)
+{
+	int			i;
+
+	for (i = 0; task_id && i < WAIT_LANES; i++)
+	{
+		const QueryCommand *running = query->wait[i].running.first;
+
+		if (running && running->task_id && strcmp(running->task_id, task_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The next command to go alone, or NULL. */
+static QueryCommand *
+alone_next(Query *query)
+{
+	QueryCommand **place;
+
+	for (place = &query->alone.first; *place; place = &(*place)->next)
+		if (!task_under_way(query, (*place)->task_id))
+			return list_take(&query->alone, place);
+	return NULL;
+}
+
+/* ---- answers ---- */
 
 static void
 read_row(const PGresult *result, int i, CommandRow *row)
@@ -106,32 +200,36 @@ static bool
 goes_alone(const Lane *lane, const QueryCommand *command, const CommandRow *row)
 {
 	if (!lane->alone)
-		return is_state(row, "55P03") || is_state(row, "40");
+		return (is_state(row, "55P03") || is_state(row, "40")) && wait_lanes_ready(lane->query);
 	return is_state(row, "40") && command->tries < MOST_TRIES;
 }
 
+/* One command's rows have come. */
 static void
 answer_from(Lane *lane, QueryCommand *command, const PGresult *result, int first, int count)
 {
+	Query	   *query = lane->query;
 	CommandRow	few[4];
 	CommandRow *rows = count <= 4 ? few : malloc((size_t) count * sizeof(CommandRow));
 	int			i;
 
-	if (rows == NULL || count == 0)
-	{
-		command_fail(command, count == 0 ? "XX000" : "53200", "the database gave no answer");
-		return;
-	}
-	for (i = 0; i < count; i++)
+	for (i = 0; rows && i < count; i++)
 		read_row(result, first + i, &rows[i]);
-	if (count == 1 && goes_alone(lane, command, &rows[0]))
+	if (lane->alone)
+	{
+		if (rows && count == 1 && is_state(&rows[0], "55P03"))
+			alone_fail_task(query, command->task_id, lane->started_at, &rows[0]);
+		busy_end(query, command->task_id);
+	}
+	if (rows == NULL || count == 0)
+		query_command_fail(command, count == 0 ? "XX000" : "53200", "the database gave no answer");
+	else if (count == 1 && goes_alone(lane, command, &rows[0]))
 	{
 		command->tries++;
-		list_append(&lane->query->wait.waiting, command);
-		lane_go(&lane->query->wait);
+		go_alone(query, command);
 	}
 	else
-		command_answer(command, rows, count);
+		query_command_answer(command, rows, count);
 	if (rows != few)
 		free(rows);
 }
@@ -157,46 +255,111 @@ lane_answer(void *arg, const PGresult *result)
 		running.first = command->next;
 		if (!good)
 		{
-			command_fail(command, sqlstate ? sqlstate : "08006", "the database failed");
+			if (lane->alone)
+				busy_end(lane->query, command->task_id);
+			query_command_fail(command, sqlstate ? sqlstate : "08006", "the database failed");
 			continue;
 		}
 		while (row < PQntuples(result) && sql_cell_integer(result, row, 0) == number)
 			row++;
 		answer_from(lane, command, result, first, row - first);
 	}
+	wait_lanes_go(lane->query);
 	lane_go(lane);
 }
 
-/* Send the next batch if the lane is free. */
+/* ---- batches ---- */
+
+/*
+ * Takes commands for one batch, sorted by task; those of a task that is busy
+ * go behind it.
+ */
+static void
+lane_fill(Lane *lane)
+{
+	Query	   *query = lane->query;
+	size_t		bytes = 0;
+	QueryCommand *command;
+
+	if (lane->alone)
+	{
+		command = alone_next(query);
+		if (command)
+			list_append(&lane->running, command);
+		return;
+	}
+	while (lane->running.count < LARGEST_BATCH && bytes < LARGEST_BATCH_BYTES
+		   && (command = list_pop(&lane->waiting)) != NULL)
+	{
+		if (lane->keeps_order && busy_find(query, command->task_id))
+		{
+			go_alone(query, command);
+			continue;
+		}
+		bytes += command->frame_len;
+		list_insert_sorted(&lane->running, command);
+	}
+}
+
+/* Sends the next batch if the lane is free. */
 void
 lane_go(Lane *lane)
 {
 	JsonText	users = {0};
 	JsonText	frames = {0};
-	size_t		most = lane->alone ? 1 : LARGEST_BATCH;
-	const char *params[3];
+	QueryLimits limits = {0};
+	char		numbers[3][16];
+	const char *params[6];
+	QueryCommand *command;
 
-	if (!pgconn_idle(lane->conn) || lane->waiting.first == NULL)
+	if (!pgconn_idle(lane->conn) || lane->running.first)
 		return;
-	while (lane->waiting.first && lane->running.count < most && frames.len < LARGEST_BATCH_BYTES)
+	lane_fill(lane);
+	if (lane->running.first == NULL)
+		return;
+	for (command = lane->running.first; command; command = command->next)
 	{
-		QueryCommand *command = list_pop(&lane->waiting);
-
 		sql_array_add(&users, command->user_id);
 		sql_array_add(&frames, command->frame);
-		list_append(&lane->running, command);
 	}
+	lane->query->events->limits(lane->query->arg, &limits);
+	snprintf(numbers[0], sizeof(numbers[0]), "%d", limits.max_bytes);
+	snprintf(numbers[1], sizeof(numbers[1]), "%d", limits.max_events);
+	snprintf(numbers[2], sizeof(numbers[2]), "%d", limits.max_rooms);
 	params[0] = sql_array_end(&users);
 	params[1] = sql_array_end(&frames);
 	params[2] = lane->alone ? "true" : "false";
+	params[3] = numbers[0];
+	params[4] = numbers[1];
+	params[5] = numbers[2];
+	lane->started_at = ev_now(lane->query->loop);
 	if (params[0] == NULL || params[1] == NULL)
-		list_fail(&lane->running, "53200", "out of memory");
+		lane_fail_running(lane, "53200", "out of memory");
 	else
 		(void) pgconn_send(lane->conn,
 						   "SELECT command, room_id, seq, role, sqlstate, constraint_name, message, data"
-						   " FROM taskchat.relay_run($1::text[], $2::text[], $3::boolean)", 3, params);
+						   " FROM taskchat.relay_run($1::text[], $2::text[], $3::boolean, $4::int, $5::int, $6::int)", 6, params);
 	json_text_reset(&users);
 	json_text_reset(&frames);
+}
+
+/* Answers what is under way with an error. */
+void
+lane_fail_running(Lane *lane, const char *sqlstate, const char *message)
+{
+	if (lane->alone && lane->running.first)
+		busy_end(lane->query, lane->running.first->task_id);
+	list_fail(&lane->running, sqlstate, message);
+}
+
+/* Answers all that waits with an error. */
+void
+lane_fail_waiting(Lane *lane, const char *sqlstate, const char *message)
+{
+	if (!lane->alone)
+		list_fail(&lane->waiting, sqlstate, message);
+	else if (!wait_lanes_ready(lane->query))
+		alone_fail_all(lane->query, sqlstate, message);
 }
 
 static void
@@ -214,22 +377,25 @@ lane_lost(void *arg, const char *reason)
 	Lane	   *lane = arg;
 
 	query_tell(lane->query);
-	list_fail(&lane->running, "08006", reason);
-	list_fail(&lane->waiting, "08006", reason);
+	lane_fail_running(lane, "08006", reason);
+	lane_fail_waiting(lane, "08006", reason);
 }
 
 static const PgConnEvents lane_events = {lane_ready, lane_answer, lane_lost, NULL};
 
 /* Makes the lane and begins to connect it; false when out of memory. */
 bool
-lane_open(Lane *lane, Query *query, const char *name, const char *database, bool alone)
+lane_open(Lane *lane, Query *query, const char *name, const char *database, LaneKind kind)
 {
 	lane->query = query;
 	lane->name = name;
-	lane->alone = alone;
+	lane->alone = kind == LANE_SPARE;
+	lane->keeps_order = kind == LANE_BATCHES_IN_ORDER;
 	list_init(&lane->waiting);
 	list_init(&lane->running);
-	lane->conn = pgconn_new(query->loop, name, database, alone ? "SET lock_timeout = '2s'" : NULL, &lane_events, lane);
+	if (query->alone.last == NULL)
+		list_init(&query->alone);
+	lane->conn = pgconn_new(query->loop, name, database, lane->alone ? "SET lock_timeout = '2s'" : NULL, &lane_events, lane);
 	return lane->conn != NULL;
 }
 
@@ -237,59 +403,50 @@ lane_open(Lane *lane, Query *query, const char *name, const char *database, bool
 void
 lane_close(Lane *lane)
 {
-	QueryCommand *command;
-
 	pgconn_free(lane->conn);
-	while (lane->running.first && (command = list_pop(&lane->running)) != NULL)
+	lane->conn = NULL;
+	list_free(&lane->running);
+	list_free(&lane->waiting);
+}
+
+/* Frees what waits to go alone; the lanes are closed. */
+void
+lane_free_alone(Query *query)
+{
+	BusyTask   *busy;
+	BusyTask   *next;
+
+	list_free(&query->alone);
+	HASH_ITER(hh, query->busy, busy, next)
 	{
-		command->done = NULL;
-		command_answer(command, NULL, 0);
-	}
-	while (lane->waiting.first && (command = list_pop(&lane->waiting)) != NULL)
-	{
-		command->done = NULL;
-		command_answer(command, NULL, 0);
+		HASH_DEL(query->busy, busy);
+		free(busy->task_id);
+		free(busy);
 	}
 }
 
 /* Takes a command (copied) for the next batch; false when out of memory. */
 bool
-lane_add(Lane *lane, const char *user_id, const char *frame, size_t frame_len, CommandDone done, void *arg)
+lane_add(Lane *lane, const char *user_id, const char *task_id, const char *frame, size_t frame_len,
+		 CommandDone done, void *arg)
 {
 	QueryCommand *command = calloc(1, sizeof(QueryCommand));
 
 	if (command == NULL)
 		return false;
 	command->user_id = strdup(user_id);
+	command->task_id = task_id ? strdup(task_id) : NULL;
 	command->frame = strndup(frame, frame_len);
 	command->frame_len = frame_len;
 	command->done = done;
 	command->arg = arg;
-	if (command->user_id == NULL || command->frame == NULL)
+	if (command->user_id == NULL || command->frame == NULL || (task_id && command->task_id == NULL))
 	{
-		command->done = NULL;
-		command_answer(command, NULL, 0);
+		query_command_free(command);
 		return false;
 	}
 	list_append(&lane->waiting, command);
 	return true;
-}
-
-/* Answers all that waits with an error. */
-void
-lane_fail_waiting(Lane *lane, const char *sqlstate, const char *message)
-{
-	list_fail(&lane->waiting, sqlstate, message);
-}
-
-static void
-list_forget(CommandList *list, const void *arg)
-{
-	QueryCommand *command;
-
-	for (command = list->first; command; command = command->next)
-		if (command->arg == arg)
-			command->done = NULL;
 }
 
 /* Forgets the callbacks of all commands with this arg. */
@@ -298,4 +455,5 @@ lane_forget(Lane *lane, const void *arg)
 {
 	list_forget(&lane->waiting, arg);
 	list_forget(&lane->running, arg);
+	list_forget(&lane->query->alone, arg);
 }

@@ -11,12 +11,11 @@
 #include "log.h"
 #include "query_internal.h"
 
-#define FETCH_ROWS 200
-
-static bool
-send_arrays(Query *query, const char *sql, int n, JsonText *arrays)
+/* Sends a statement over the news connection, its parameters the n arrays, which are freed. */
+bool
+news_send(Query *query, const char *sql, int n, JsonText *arrays)
 {
-	const char *params[4];
+	const char *params[4] = {NULL};
 	bool		good = true;
 	int			i;
 
@@ -31,293 +30,6 @@ send_arrays(Query *query, const char *sql, int n, JsonText *arrays)
 	return good;
 }
 
-static bool
-news_farewell(Query *query)
-{
-	const char *params[] = {query->relay_id};
-
-	return query->farewell_done && pgconn_send(query->news, "SELECT taskchat.relay_farewell($1)", 1, params);
-}
-
-static bool
-news_redeem(Query *query)
-{
-	JsonText	tickets = {0};
-	TicketWait *wait;
-
-	if (query->tickets == NULL)
-		return false;
-	query->redeeming = query->tickets;
-	query->tickets = NULL;
-	for (wait = query->redeeming; wait; wait = wait->next)
-		sql_array_add(&tickets, wait->ticket);
-	return send_arrays(query, "SELECT ticket, user_id FROM taskchat.relay_redeem($1::text[]) ORDER BY ticket", 1, &tickets);
-}
-
-static bool
-news_beat(Query *query)
-{
-	const char *params[] = {query->relay_id};
-
-	if (!query->beat_due)
-		return false;
-	query->beat_due = false;
-	return pgconn_send(query->news, "SELECT taskchat.relay_beat($1, '15 seconds')", 1, params);
-}
-
-static bool
-news_online(Query *query)
-{
-	JsonText	arrays[4] = {{0}, {0}, {0}, {0}};
-	Entry	   *entry;
-
-	if (set_take(&query->sets[NEWS_ONLINE], &query->taken) == 0)
-		return false;
-	for (entry = query->taken; entry; entry = entry->hh.next)
-	{
-		sql_array_add(&arrays[1], entry->user_id);
-		sql_array_add(&arrays[2], entry->task_id);
-		sql_array_add(&arrays[3], entry->flag ? "t" : "f");
-	}
-	sql_array_add(&arrays[0], query->relay_id);
-	return send_arrays(query, "SELECT taskchat.relay_online(($1::text[])[1], $2::text[], $3::text[], $4::boolean[])", 4, arrays);
-}
-
-static bool
-news_fetch(Query *query)
-{
-	JsonText	arrays[2] = {{0}, {0}};
-	size_t		wanted = 0;
-	Entry	   *entry;
-	Entry	   *next;
-	char		sql[256];
-
-	set_take(&query->sets[NEWS_FETCH], &query->taken);
-	HASH_ITER(hh, query->taken, entry, next)
-	{
-		int64_t		position = query->events->room_position(query->arg, entry->room_id);
-
-		if (position < 0)
-		{
-			set_drop(&query->taken, entry);
-			continue;
-		}
-		sql_array_add_integer(&arrays[0], entry->room_id);
-		sql_array_add_integer(&arrays[1], position);
-		entry->seq = 0;			/* rows that came */
-		wanted++;
-	}
-	if (wanted == 0)
-		return false;
-	snprintf(sql, sizeof(sql), "SELECT room_id, seq, kind, user_id, role, event"
-			 " FROM taskchat.relay_fetch($1::bigint[], $2::bigint[], %d)", FETCH_ROWS);
-	return send_arrays(query, sql, 2, arrays);
-}
-
-static bool
-news_cursors(Query *query)
-{
-	JsonText	rooms = {0};
-	Entry	   *entry;
-
-	if (set_take(&query->sets[NEWS_CURSORS], &query->taken) == 0)
-		return false;
-	for (entry = query->taken; entry; entry = entry->hh.next)
-		sql_array_add_integer(&rooms, entry->room_id);
-	return send_arrays(query, "SELECT room_id, user_id, role, last_read_seq, last_delivered_seq"
-					   " FROM taskchat.relay_cursors($1::bigint[])", 1, &rooms);
-}
-
-static bool
-news_presence(Query *query)
-{
-	JsonText	users = {0};
-	Entry	   *entry;
-
-	if (set_take(&query->sets[NEWS_PRESENCE], &query->taken) == 0)
-		return false;
-	for (entry = query->taken; entry; entry = entry->hh.next)
-		sql_array_add(&users, entry->user_id);
-	return send_arrays(query, "SELECT user_id, is_online, last_seen, current_task_id"
-					   " FROM taskchat.relay_presence($1::text[])", 1, &users);
-}
-
-static bool
-news_notifications(Query *query)
-{
-	JsonText	arrays[2] = {{0}, {0}};
-	size_t		wanted = 0;
-	Entry	   *entry;
-	char		digits[24];
-
-	set_take(&query->sets[NEWS_NOTIFICATIONS], &query->taken);
-	for (entry = query->taken; entry; entry = entry->hh.next)
-	{
-		int64_t		position = query->events->notification_position(query->arg, entry->user_id);
-
-		if (position < -1)
-			continue;
-		snprintf(digits, sizeof(digits), "%lld", (long long) position);
-		sql_array_add(&arrays[0], entry->user_id);
-		sql_array_add(&arrays[1], position < 0 ? NULL : digits);
-		wanted++;
-	}
-	if (wanted > 0)
-		return send_arrays(query, "SELECT user_id, seq, event FROM taskchat.relay_notifications($1::text[], $2::bigint[])", 2, arrays);
-	set_clear(&query->taken);
-	return false;
-}
-
-static bool
-news_typing(Query *query)
-{
-	JsonText	arrays[3] = {{0}, {0}, {0}};
-	Entry	   *entry;
-
-	if (set_take(&query->sets[NEWS_TYPING], &query->taken) == 0)
-		return false;
-	for (entry = query->taken; entry; entry = entry->hh.next)
-	{
-		sql_array_add_integer(&arrays[0], entry->room_id);
-		sql_array_add(&arrays[1], entry->user_id);
-		sql_array_add(&arrays[2], entry->flag ? "t" : "f");
-	}
-	return send_arrays(query, "SELECT taskchat.relay_typing($1::bigint[], $2::text[], $3::boolean[])", 3, arrays);
-}
-
-static bool
-news_delivered(Query *query)
-{
-	JsonText	arrays[3] = {{0}, {0}, {0}};
-	Entry	   *entry;
-
-	if (!query->delivered_due || set_take(&query->sets[NEWS_DELIVERED], &query->taken) == 0)
-		return false;
-	query->delivered_due = false;
-	for (entry = query->taken; entry; entry = entry->hh.next)
-	{
-		sql_array_add_integer(&arrays[0], entry->room_id);
-		sql_array_add(&arrays[1], entry->user_id);
-		sql_array_add_integer(&arrays[2], entry->seq);
-	}
-	return send_arrays(query, "SELECT taskchat.relay_delivered($1::bigint[], $2::text[], $3::bigint[])", 3, arrays);
-}
-
-static void
-redeem_answer(Query *query, const PGresult *result)
-{
-	TicketWait *wait = query->redeeming;
-	int			row = 0;
-
-	query->redeeming = NULL;
-	while (wait)
-	{
-		TicketWait *next = wait->next;
-
-		if (wait->done)
-			wait->done(wait->arg, result != NULL, result ? sql_cell(result, row, 1) : NULL);
-		free(wait->ticket);
-		free(wait);
-		wait = next;
-		row++;
-	}
-}
-
-static void
-beat_answer(Query *query, const PGresult *result)
-{
-	if (strcmp(PQgetvalue(result, 0, 0), "f") == 0)
-		query->events->register_all(query->arg);
-}
-
-static void
-fetch_answer(Query *query, const PGresult *result)
-{
-	int			rows = result ? PQntuples(result) : 0;
-	int64_t    *rooms;
-	int			nrooms = 0;
-	Entry	   *entry;
-	int			i;
-
-	for (i = 0; i < rows; i++)
-	{
-		FetchRow	row = {
-			.room_id = sql_cell_integer(result, i, 0), .seq = sql_cell_integer(result, i, 1), .kind = sql_cell(result, i, 2),
-			.user_id = sql_cell(result, i, 3), .role = sql_cell(result, i, 4), .event = sql_cell(result, i, 5)
-		};
-
-		row.event_len = row.event ? (size_t) PQgetlength(result, i, 5) : 0;
-		entry = set_put(&query->taken, row.room_id, NULL);
-		if (entry)
-			entry->seq++;
-		query->events->fetch_row(query->arg, &row);
-	}
-	rooms = calloc(HASH_COUNT(query->taken) + 1, sizeof(int64_t));
-	for (entry = query->taken; entry; entry = entry->hh.next)
-	{
-		/* A full page, or a failure: look again. */
-		if (entry->seq >= FETCH_ROWS || result == NULL)
-			(void) set_put(&query->sets[NEWS_FETCH], entry->room_id, NULL);
-		if (rooms)
-			rooms[nrooms++] = entry->room_id;
-	}
-	query->events->fetch_done(query->arg, rooms, nrooms, result != NULL);
-	free(rooms);
-}
-
-static void
-cursors_answer(Query *query, const PGresult *result)
-{
-	int			i;
-
-	for (i = 0; i < PQntuples(result); i++)
-	{
-		CursorRow	row = {sql_cell_integer(result, i, 0), sql_cell(result, i, 1), sql_cell(result, i, 2),
-		sql_cell_integer(result, i, 3), sql_cell_integer(result, i, 4)};
-
-		query->events->cursor_row(query->arg, &row);
-	}
-}
-
-static void
-presence_answer(Query *query, const PGresult *result)
-{
-	int			i;
-
-	for (i = 0; i < PQntuples(result); i++)
-	{
-		PresenceRow row = {sql_cell(result, i, 0), strcmp(PQgetvalue(result, i, 1), "t") == 0,
-		sql_cell(result, i, 2), sql_cell(result, i, 3)};
-
-		query->events->presence_row(query->arg, &row);
-	}
-}
-
-static void
-notifications_answer(Query *query, const PGresult *result)
-{
-	int			i;
-
-	for (i = 0; i < PQntuples(result); i++)
-	{
-		NotificationRow row = {sql_cell(result, i, 0), sql_cell_integer(result, i, 1), sql_cell(result, i, 2), 0};
-
-		row.event_len = row.event ? (size_t) PQgetlength(result, i, 2) : 0;
-		query->events->notification_row(query->arg, &row);
-	}
-}
-
-static void
-farewell_answer(Query *query, const PGresult *result)
-{
-	void		(*done) (void *arg) = query->farewell_done;
-
-	(void) result;
-	query->farewell_done = NULL;
-	if (done)
-		done(query->farewell_arg);
-}
-
 /* again: what was taken is looked for once more when the statement failed. */
 static const struct
 {
@@ -330,12 +42,15 @@ static const struct
 	[NEWS_REDEEM] = {news_redeem, redeem_answer, true, false},
 	[NEWS_BEAT] = {news_beat, beat_answer, false, false},
 	[NEWS_ONLINE] = {news_online, NULL, false, true},
+	[NEWS_ATTACH] = {news_attach, attach_answer, true, true},
+	[NEWS_STATE] = {news_state, state_answer, false, true},
+	[NEWS_ACTIVITY] = {news_activity, activity_answer, false, true},
 	[NEWS_FETCH] = {news_fetch, fetch_answer, true, false},
 	[NEWS_CURSORS] = {news_cursors, cursors_answer, false, true},
 	[NEWS_PRESENCE] = {news_presence, presence_answer, false, true},
 	[NEWS_NOTIFICATIONS] = {news_notifications, notifications_answer, false, true},
 	[NEWS_TYPING] = {news_typing, NULL, false, false},
-	[NEWS_DELIVERED] = {news_delivered, NULL, false, true}
+	[NEWS_DELIVERED] = {news_delivered, delivered_answer, true, true}
 };
 
 /*
@@ -408,15 +123,32 @@ news_lost(void *arg, const char *reason)
 /* The news connection; its argument is the Query. */
 const PgConnEvents news_events = {news_ready, news_answer, news_lost, NULL};
 
-/* Answers the tickets that wait: the database is out of reach. */
-void
-news_redeem_failed(Query *query)
+static void
+forget_waits(Entry *set, const void *arg)
 {
-	if (query->tickets == NULL || query->redeeming)
-		return;
-	query->redeeming = query->tickets;
-	query->tickets = NULL;
-	redeem_answer(query, NULL);
+	Entry	   *entry;
+	DeliveryWait *wait;
+
+	for (entry = set; entry; entry = entry->hh.next)
+		for (wait = entry->waits; wait; wait = wait->next)
+			if (wait->arg == arg)
+				wait->done = NULL;
+}
+
+/* Forgets the callbacks of tickets and cursors with this arg. */
+void
+news_forget(Query *query, const void *arg)
+{
+	TicketWait *wait;
+
+	for (wait = query->tickets; wait; wait = wait->next)
+		if (wait->arg == arg)
+			wait->done = NULL;
+	for (wait = query->redeeming; wait; wait = wait->next)
+		if (wait->arg == arg)
+			wait->done = NULL;
+	forget_waits(query->sets[NEWS_DELIVERED], arg);
+	forget_waits(query->taken, arg);
 }
 
 static void
@@ -441,7 +173,6 @@ news_free(Query *query)
 	for (i = 0; i < NEWS_KINDS; i++)
 		set_clear(&query->sets[i]);
 	set_clear(&query->taken);
-	set_clear(&query->known);
 	tickets_free(query->tickets);
 	tickets_free(query->redeeming);
 }

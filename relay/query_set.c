@@ -11,9 +11,31 @@
 
 #define LARGEST_SET 1000
 
+/* Answers who waits for the entry. */
+void
+entry_answer(Entry *entry, const CommandRow *row)
+{
+	DeliveryWait *wait;
+
+	while ((wait = entry->waits) != NULL)
+	{
+		entry->waits = wait->next;
+		if (wait->done)
+			wait->done(wait->arg, row, 1);
+		free(wait);
+	}
+}
+
 static void
 entry_free(Entry *entry)
 {
+	DeliveryWait *wait;
+
+	while ((wait = entry->waits) != NULL)
+	{
+		entry->waits = wait->next;
+		free(wait);
+	}
 	free(entry->key);
 	free(entry->user_id);
 	free(entry->task_id);
@@ -103,7 +125,11 @@ set_put_back(Entry **set, Entry **taken)
 		HASH_DEL(*taken, entry);
 		HASH_FIND_STR(*set, entry->key, newer);
 		if (newer)
+		{
+			if (entry->seq > newer->seq)
+				newer->seq = entry->seq;
 			entry_free(entry);
+		}
 		else
 			HASH_ADD_KEYPTR(hh, *set, entry->key, strlen(entry->key), entry);
 	}

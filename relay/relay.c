@@ -20,6 +20,9 @@
 #include "presence.h"
 #include "room.h"
 #include "session.h"
+#include "watch.h"
+
+#define REPLY_ENVELOPE 1024		/* bytes of a reply besides its data */
 
 /*
  * Makes an empty state.  config and auth are borrowed and must outlive it.
@@ -82,6 +85,7 @@ relay_tick(Relay *relay)
 	DL_FOREACH_SAFE(relay->sessions, session, next)
 		session_tick(session);
 	room_tick_all(relay);
+	watch_tick(relay);
 	presence_tick(relay);
 }
 
@@ -153,9 +157,13 @@ relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes
 	log_write(LOG_LEVEL_INFO, "relay", 0, "database is up, epoch %s%s", epoch ? epoch : "", epoch_changed ? ", changed" : "");
 	relay->max_content_bytes = max_content_bytes;
 	if (epoch_changed)
+	{
 		relay_end_old_epoch(relay);
-	room_look_again_all(relay);
+		watch_forget_epoch(relay);
+	}
+	room_look_again_all(relay, relay->was_up);
 	presence_look_again_all(relay);
+	relay->was_up = true;
 }
 
 static void
@@ -187,8 +195,8 @@ relay_bell(void *arg, char kind, const char *rest)
 	switch (kind)
 	{
 		case 'r':
-			if (room_find(relay, strtoll(rest, NULL, 10)))
-				query_fetch(relay->query, strtoll(rest, NULL, 10));
+			room_bell(relay, strtoll(rest, NULL, 10));
+			watch_bell(relay, strtoll(rest, NULL, 10));
 			break;
 		case 'c':
 			if (room_find(relay, strtoll(rest, NULL, 10)))
@@ -203,6 +211,16 @@ relay_bell(void *arg, char kind, const char *rest)
 			user = presence_find(relay, rest);
 			if (user && user->sessions)
 				query_notifications(relay->query, rest);
+			break;
+		case 'm':
+			user = presence_find(relay, rest);
+			if (user && user->sessions)
+				watch_attach(user);
+			break;
+		case 'x':
+			user = presence_find(relay, rest);
+			if (user && user->sessions)
+				watch_ended(user);
 			break;
 		case 't':
 			relay_typing_bell(relay, rest);
@@ -246,6 +264,47 @@ relay_notification_row(void *arg, const NotificationRow *row)
 	presence_notification(arg, row);
 }
 
+static void
+relay_state_row(void *arg, const StateRow *row)
+{
+	room_state(arg, row);
+}
+
+static void
+relay_attach_row(void *arg, const AttachRow *row)
+{
+	watch_row(arg, row);
+}
+
+static void
+relay_attach_done(void *arg, const char *user_id, bool ok)
+{
+	watch_done(arg, user_id, ok);
+}
+
+static void
+relay_activity_row(void *arg, const ActivityRow *row)
+{
+	watch_activity(arg, row);
+}
+
+static void
+relay_poll(void *arg)
+{
+	room_poll(arg);
+	presence_poll(arg);
+}
+
+static void
+relay_limits(void *arg, QueryLimits *limits)
+{
+	const Config *config = ((Relay *) arg)->config;
+
+	limits->max_bytes = (int) config->max_reply_bytes - REPLY_ENVELOPE;
+	limits->max_events = (int) config->resume_limit;
+	limits->max_rooms = (int) config->max_rooms_per_connection;
+}
+
 static int64_t
 relay_room_position(void *arg, int64_t room_id)
 {
@@ -284,6 +343,12 @@ relay_query_events(void)
 		.cursor_row = relay_cursor_row,
 		.presence_row = relay_presence_row,
 		.notification_row = relay_notification_row,
+		.state_row = relay_state_row,
+		.attach_row = relay_attach_row,
+		.attach_done = relay_attach_done,
+		.activity_row = relay_activity_row,
+		.poll = relay_poll,
+		.limits = relay_limits,
 		.room_position = relay_room_position,
 		.notification_position = relay_notification_position,
 		.register_all = relay_register_all,

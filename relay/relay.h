@@ -18,6 +18,8 @@ struct Session;
 struct Room;
 struct User;
 struct Command;
+struct Watch;
+struct WatchedRoom;
 
 typedef struct Relay
 {
@@ -36,6 +38,11 @@ typedef struct Relay
 	struct Room *busy;			/* rooms with something that ends by time */
 	struct User *users;			/* by user_id: with a session or a seat in a room */
 	struct User *leaving;		/* users whose grace before offline runs */
+	struct Watch *watches;		/* by room and user: where connected users are members */
+	struct WatchedRoom *watched;	/* by room_id */
+	struct WatchedRoom *due;	/* rooms that rang too early to be looked at again */
+	size_t		attaching;		/* users whose rooms are being read */
+	bool		was_up;			/* the database was within reach before */
 	struct Command *orphans;	/* commands under way whose session is gone */
 } Relay;
 

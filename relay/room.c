@@ -13,6 +13,9 @@
 #include "log.h"
 #include "room_internal.h"
 
+#define POLL_ROOMS 500			/* cursors looked at in one round of the slow poll */
+#define POLL_PAUSE 4000			/* ms between two looks at one room's */
+
 /*
  * Gives the live room of this id, or NULL.
  */
@@ -32,6 +35,30 @@ int64_t
 room_position(const Room *room)
 {
 	return room->last;
+}
+
+/*
+ * Whether the session has joined the room of this id.
+ */
+bool
+room_has_session(const Session *session, int64_t room_id)
+{
+	const Seat *seat;
+
+	DL_FOREACH2(session->seats, seat, session_next)
+		if (seat->room->id == room_id)
+			return true;
+	return false;
+}
+
+/*
+ * The line of this room has moved, as a doorbell says.
+ */
+void
+room_bell(Relay *relay, int64_t room_id)
+{
+	if (room_find(relay, room_id))
+		query_fetch(relay->query, room_id);
 }
 
 int64_t
@@ -153,7 +180,10 @@ room_apply(Room *room, const FetchRow *row)
 	Member	   *member;
 
 	if (strcmp(row->kind, "room_closed") == 0)
+	{
 		room->closed = true;
+		room_end_typing(room);
+	}
 	else if (strcmp(row->kind, "room_opened") == 0)
 		room->closed = false;
 	if (row->user_id == NULL)
@@ -249,10 +279,11 @@ room_tick_all(Relay *relay)
 }
 
 /*
- * Bells may have been missed: looks at every room again.
+ * Bells may have been missed: looks at every room again, and tells its
+ * members' state where it was live before (missed).
  */
 void
-room_look_again_all(Relay *relay)
+room_look_again_all(Relay *relay, bool missed)
 {
 	Room	   *room;
 	Room	   *next;
@@ -260,6 +291,31 @@ room_look_again_all(Relay *relay)
 	HASH_ITER(hh, relay->rooms, room, next)
 	{
 		query_fetch(relay->query, room->id);
+		if (missed)
+			query_state(relay->query, room->id);
+		else
+			query_cursors(relay->query, room->id);
+	}
+}
+
+/*
+ * Bells may be lost without anybody noticing: looks at every line, and at the
+ * cursors of those rooms whose turn it is.
+ */
+void
+room_poll(Relay *relay)
+{
+	Room	   *room;
+	Room	   *next;
+	int			left = POLL_ROOMS;
+
+	HASH_ITER(hh, relay->rooms, room, next)
+	{
+		query_fetch(relay->query, room->id);
+		if (left == 0 || relay->now - room->looked_at < POLL_PAUSE)
+			continue;
+		room->looked_at = relay->now;
+		left--;
 		query_cursors(relay->query, room->id);
 	}
 }

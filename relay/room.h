@@ -35,6 +35,7 @@ extern void room_leave_all(Session *session);
 extern Seat *room_find_seat(Session *session, const char *task_id, const char *applicant_id);
 extern int64_t room_seat_id(const Seat *seat);
 extern bool room_seat_is_observer(const Seat *seat);
+extern bool room_has_session(const Session *session, int64_t room_id);
 extern bool room_seat_is_closed(const Seat *seat);
 extern void room_typing(Seat *seat, bool is_typing);
 
@@ -42,13 +43,16 @@ extern void room_typing(Seat *seat, bool is_typing);
 extern Room *room_find(Relay *relay, int64_t room_id);
 extern int64_t room_position(const Room *room);
 extern void room_event(Relay *relay, const FetchRow *row);
+extern void room_bell(Relay *relay, int64_t room_id);
+extern void room_state(Relay *relay, const StateRow *row);
 extern void room_cursor(Relay *relay, const CursorRow *row);
 extern void room_remote_typing(Relay *relay, int64_t room_id, const char *user_id, bool is_typing);
 extern void room_show_presence(struct User *user);
 
 /* Time and the whole */
 extern void room_tick_all(Relay *relay);
-extern void room_look_again_all(Relay *relay);
+extern void room_look_again_all(Relay *relay, bool missed);
+extern void room_poll(Relay *relay);
 extern void room_free_all(Relay *relay);
 
 #endif

@@ -65,6 +65,7 @@ struct Room
 	int64_t		last;			/* seq of the last event sent */
 	bool		closed;			/* status is 'closed' */
 	bool		busy;			/* in relay->busy */
+	int64_t		looked_at;		/* when the slow poll looked at its cursors */
 	Seat	   *seats;			/* joined sessions */
 	Member	   *members;		/* by user_id; empty when more than 50 */
 	Recent		ring[RING_SIZE];	/* at seq modulo RING_SIZE */
@@ -86,6 +87,7 @@ extern void room_read_members(Room *room, const JsonValue *reply);
 extern void room_tell_cursors(Member *member, bool read, bool delivered, Session *only);
 extern void room_settle_cursors(Member *member);
 extern void room_tell_presence(Member *member, Session *only);
+extern void room_end_typing(Room *room);
 extern void room_set_typing(Member *member, bool is_typing);
 
 /* room_seat.c */

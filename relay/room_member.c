@@ -169,6 +169,61 @@ room_read_members(Room *room, const JsonValue *reply)
 	}
 }
 
+/* Takes one member of a state: what it says counts as told. */
+static void
+room_read_state(Room *room, const JsonValue *one)
+{
+	const char *user_id = json_field_string(one, "user_id");
+	const char *role = json_field_string(one, "role");
+	Member	   *member = user_id ? room_find_member(room, user_id) : NULL;
+
+	if (member == NULL && (user_id == NULL || (member = room_add_member(room, user_id)) == NULL))
+		return;
+	member->observer = role && strcmp(role, "observer") == 0;
+	json_field_integer(one, "last_read_seq", &member->read);
+	json_field_integer(one, "last_delivered_seq", &member->delivered);
+	member->told_read = member->read;
+	member->told_delivered = member->delivered;
+	member->told_at = room->relay->now;
+	member->shown = json_field_bool(one, "is_online", &member->shown_online);
+	member->shown_here = json_field_string(one, "current_task_id") != NULL;
+	member->shown_at = room->relay->now;
+}
+
+/*
+ * The members of a room as they are, after the relay missed something: all
+ * seats are told.
+ */
+void
+room_state(Relay *relay, const StateRow *row)
+{
+	Room	   *room = room_find(relay, row->room_id);
+	JsonText	text = {0};
+	JsonValue  *state;
+	const char *error;
+	size_t		n;
+
+	if (room == NULL)
+		return;
+	room_begin_event(room, &text, "room_state");
+	json_text_raw(&text, ",\"members\":");
+	json_text_raw_n(&text, row->members, row->members_len);
+	if (row->members_total > 0)
+	{
+		json_text_raw(&text, ",\"members_total\":");
+		json_text_integer(&text, row->members_total);
+	}
+	json_text_raw(&text, "}");
+	state = text.failed ? NULL : json_parse(text.data, text.len, &error);
+	n = state ? json_field_array_length(state, "members") : 0;
+	for (size_t i = 0; n <= ROOM_LIVELY_MEMBERS && i < n; i++)
+		room_read_state(room, json_field_array_object(state, "members", i));
+	json_free(state);
+	if (!text.failed)
+		text.data[--text.len] = '\0';	/* room_tell() closes it */
+	room_tell(room, &text, NULL, NULL);
+}
+
 /* Tells how a member is, to the room or one session. */
 void
 room_tell_presence(Member *member, Session *only)
@@ -238,6 +293,20 @@ room_set_typing(Member *member, bool is_typing)
 		room_set_busy(member->room);
 	if (was != is_typing)
 		room_tell_typing(member, is_typing);
+}
+
+/*
+ * Nobody types here any more.
+ */
+void
+room_end_typing(Room *room)
+{
+	Member	   *member;
+	Member	   *next;
+
+	HASH_ITER(hh, room->members, member, next)
+		if (member->typing_until)
+			room_set_typing(member, false);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "room_internal.h"
+#include "watch.h"
 
 #define STATE_RECENT 10000		/* ms: a joiner's snapshot may be older than these changes */
 
@@ -139,6 +140,8 @@ room_unseat(Seat *seat)
 	Member	   *member;
 	Seat	   *other;
 
+	if (session->user)
+		watch_seen(session->user, room->id, room->last);
 	DL_DELETE(room->seats, seat);
 	DL_DELETE2(session->seats, seat, session_prev, session_next);
 	session->nseats--;

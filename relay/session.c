@@ -22,6 +22,7 @@
 #define REFUSED_LIMIT 100		/* refused frames … */
 #define REFUSED_WINDOW 10000	/* … in so many milliseconds: flooding */
 #define EXPIRING_NOTICE 60		/* seconds between token_expiring and exp */
+#define GREET_WAIT 2000			/* ms that welcome waits for the database */
 #define MAX_EXPIRES_AT INT64_C(253402300799)	/* the end of the year 9999 */
 
 /*
@@ -222,13 +223,20 @@ session_receive(Session *session, const char *text, size_t len)
 		command_receive(session, text, len);
 }
 
-/* Greets a session that has just logged in. */
-static void
-session_welcome(Session *session)
+/*
+ * Sends welcome to a session that has logged in, once.  It comes when the
+ * user's rooms and notifications are known, so that from then on nothing of
+ * them is missed, or at once where that cannot be.
+ */
+void
+session_greet(Session *session)
 {
 	const Config *config = session->relay->config;
 	JsonText	text = {0};
 
+	if (session->greeted || session->user == NULL)
+		return;
+	session->greeted = true;
 	json_text_raw(&text, "{\"type\":\"welcome\",\"user_id\":");
 	json_text_string(&text, session->user->id);
 	json_text_raw(&text, ",\"session_id\":");
@@ -304,6 +312,7 @@ session_login(Session *session, Command *command, const char *user_id, int64_t e
 			return;
 		}
 		session->user = user;
+		session->login_at = relay->now;
 		presence_enter(user, session);
 	}
 	if (expires_at > MAX_EXPIRES_AT)
@@ -313,8 +322,8 @@ session_login(Session *session, Command *command, const char *user_id, int64_t e
 	session->told_expiring = false;
 	if (command)
 		session_login_ok(session, command);
-	if (first)
-		session_welcome(session);
+	if (first && (session->user->attached || !query_ready(relay->query)))
+		session_greet(session);
 }
 
 /*
@@ -412,6 +421,8 @@ session_tick(Session *session)
 			session_close(session, CLOSE_NOT_LOGGED_IN, "no log-in in time");
 		return;
 	}
+	if (!session->greeted && relay->now - session->login_at >= GREET_WAIT)
+		session_greet(session);
 	if (relay->wall >= session->ends_at)
 		session_close(session, CLOSE_NOT_LOGGED_IN, "log-in has ended");
 	else if (!session->told_expiring && relay->wall / 1000 >= session->expires_at - EXPIRING_NOTICE)

@@ -46,7 +46,9 @@ typedef struct Session
 	int64_t		expires_at;		/* end of the log-in, Unix seconds */
 	int64_t		ends_at;		/* when it is closed for that, Unix milliseconds */
 	bool		told_expiring;	/* token_expiring was sent */
-	bool		redeeming;		/* a first ticket is being looked at */
+	bool		redeeming;		/* a ticket is being looked at */
+	bool		greeted;		/* welcome was sent */
+	int64_t		login_at;		/* monotonic milliseconds; 0: not logged in */
 	bool		closing;		/* nothing more goes in or out */
 	Frame	  **queue;			/* ring of frames to be sent */
 	size_t		queue_size;		/* places in the ring, a power of two */
@@ -76,6 +78,7 @@ extern void session_send_text(Session *session, JsonText *text, FrameKind kind);
 extern Frame *session_next(Session *session);
 extern void session_close(Session *session, int code, const char *reason);
 extern void session_refused(Session *session);
+extern void session_greet(Session *session);
 extern void session_going_away(Session *session);
 extern void session_tick(Session *session);
 

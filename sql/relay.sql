@@ -15,14 +15,38 @@ FROM taskchat.relay_run(ARRAY['ada', 'eve', 'ben', 'ben', 'ben', 'ada', 'ada', '
 	'{"type":"mark_read","task_id":"relay-1","seq":3}',
 	'{"type":"send_message","task_id":"relay-1","content":"again","client_msg_id":"a"}',
 	'{"type":"no_such_thing"}',
-	'{"type":"send_message","task_id":"relay-1","content":"\u0000"}'], false);
+	'{"type":"send_message","task_id":"relay-1","content":"\u0000"}'], false, 200000, 500, 200);
 SELECT command, sqlstate, seq, pg_temp.plain(data)
 FROM taskchat.relay_run(ARRAY['ben', 'eve', 'ben', 'ben', 'ben'], ARRAY[
 	'{"type":"join_task_rooms","rooms":[{"task_id":"relay-1","after_seq":3},{"task_id":"nope"},{"task_id":"relay-1","after_seq":99},{"task_id":"relay-1","after_seq":2,"epoch":"other"}]}',
 	'{"type":"get_messages","task_id":"relay-1"}',
 	'{"type":"get_messages","task_id":"relay-1","limit":1}',
 	'{"type":"get_events","task_id":"relay-1","after_seq":1,"limit":1}',
-	'{"type":"find_room","task_id":"relay-1"}'], false);
+	'{"type":"find_room","task_id":"relay-1"}'], false, 200000, 500, 200);
+-- Pages are cut by bytes, but never below one element; the newest page keeps the newest
+SELECT command, seq, length(data) < 1200 AS short, data::jsonb -> 'has_more' AS has_more, data::jsonb -> 'complete' AS complete,
+	jsonb_path_query_array(data::jsonb, '$.events[*].seq') AS events, jsonb_path_query_array(data::jsonb, '$.messages[*].seq') AS messages
+FROM taskchat.relay_run(ARRAY['ada', 'ada', 'ada', 'ada', 'ada'], ARRAY[
+	'{"type":"send_message","task_id":"relay-1","content":"two"}',
+	'{"type":"get_messages","task_id":"relay-1"}',
+	'{"type":"get_events","task_id":"relay-1"}',
+	'{"type":"join_task_room","task_id":"relay-1"}',
+	'{"type":"join_task_room","task_id":"relay-1","after_seq":0}'], false, 1024, 500, 200);
+SELECT command, sqlstate, constraint_name, seq, message FROM taskchat.relay_run(ARRAY['ada', 'ada', 'ada'], ARRAY[
+	'{"type":"join_task_rooms","rooms":[{"task_id":"relay-1"},{"task_id":"relay-1"},{"task_id":"nope"}]}',
+	'{"type":"join_task_rooms","rooms":[{"task_id":"nope"},{"task_id":"relay-1"},{"task_id":"relay-1"}]}',
+	'{"type":"join_task_room","task_id":"relay-1","after_seq":0}'], false, 2048, 2, 1);
+-- Whatever a client writes ends in a state that has a wire code
+SELECT command, sqlstate FROM taskchat.relay_run(array_fill('ada'::text, ARRAY[9]), ARRAY[
+	'{"type":"edit_message","message_id":"nope","content":"x"}',
+	'{"type":"delete_message","message_id":"nope"}',
+	'{"type":"mark_notification_read","id":"nope"}',
+	'{"type":"get_messages","task_id":"relay-1","limit":0}',
+	'{"type":"get_rooms","offset":-1}',
+	'{"type":"set_presence"}',
+	'{"type":"set_presence","is_online":true,"current_task_id":"nope"}',
+	'{"type":"get_notifications","limit":-1}',
+	'{"type":"send_message","task_id":"relay-1","content":"x","reply_to":"nope"}'], false, 200000, 500, 200);
 -- Identity and role are put back
 SELECT current_user, current_setting('taskchat.user_id') = '' AS nobody;
 RESET ROLE;
@@ -34,6 +58,10 @@ SELECT kind FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[99], 100);
 SELECT user_id, role, last_read_seq, last_delivered_seq FROM taskchat.relay_cursors(ARRAY[:room]);
 SELECT taskchat.relay_delivered(ARRAY[:room, :room], ARRAY['ada', 'eve'], ARRAY[2, 2]);
 SELECT user_id, last_delivered_seq FROM taskchat.relay_cursors(ARRAY[:room]);
+SELECT user_id, room_id = :room AS here, seq, ended > 0 AS ended FROM taskchat.relay_attach(ARRAY['ada', 'nobody']) WHERE room_id IS NULL OR room_id = :room;
+SELECT user_id, task_id, applicant_id, last_seq, unread, others
+FROM taskchat.relay_activity(ARRAY[:room, :room, :room, :room], ARRAY['ada', 'ben', 'ben', 'eve'], ARRAY[0, 0, 4, 0]) ORDER BY user_id, others;
+SELECT pg_temp.plain(members), members_total FROM taskchat.relay_state(ARRAY[:room, 987654321]);
 SET ROLE taskchat_backend;
 SELECT taskchat.notify_user('ada', 'payment', '{"amount": 5}') IS NOT NULL AS notified;
 SELECT taskchat.create_ticket('ada') AS ticket \gset
@@ -42,4 +70,10 @@ SELECT user_id, event FROM taskchat.relay_notifications(ARRAY['ben'], ARRAY[NULL
 SELECT user_id, event::jsonb ->> 'kind' AS kind, event::jsonb -> 'payload' AS payload FROM taskchat.relay_notifications(ARRAY['ada'], ARRAY[0]) ORDER BY seq DESC LIMIT 1;
 SELECT ticket, user_id FROM taskchat.relay_redeem(ARRAY[:'ticket', 'forged']);
 SELECT ticket, user_id FROM taskchat.relay_redeem(ARRAY[:'ticket']);
+BEGIN;
+SET LOCAL ROLE taskchat_backend;
+SELECT taskchat.end_sessions('ada');
+SET LOCAL ROLE taskchat_relay;
+SELECT user_id, ended > 0 AS ended FROM taskchat.relay_attach(ARRAY['ada']) WHERE room_id IS NULL;
+ROLLBACK;
 RESET ROLE;

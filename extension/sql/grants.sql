@@ -21,11 +21,14 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.message_json(taskchat.task_messages), taskchat.message_event(taskchat.task_messages),
 	taskchat.room_event(taskchat.task_events, taskchat.task_messages), taskchat.json_time(timestamptz),
 	taskchat.room_line(bigint, bigint, int), taskchat.room_epoch(bigint), taskchat.visible_presence(text),
-	taskchat.wire_object(text[]), taskchat.wire_presence(taskchat.user_presence), taskchat.wire_members(bigint),
-	taskchat.wire_events(bigint, bigint, bigint, int), taskchat.wire_limit(jsonb, int),
-	taskchat.wire_join(jsonb), taskchat.wire_join_many(jsonb), taskchat.wire_find_room(jsonb),
-	taskchat.wire_get_messages(jsonb), taskchat.wire_get_events(jsonb), taskchat.wire_mark_read(jsonb),
-	taskchat.wire_user_presence(jsonb)
+	taskchat.wire_object(text[]), taskchat.wire_presence(taskchat.user_presence),
+	taskchat.wire_notification(taskchat.notifications), taskchat.wire_limit(jsonb, int), taskchat.wire_page(text[], int, int),
+	taskchat.wire_members(bigint, int), taskchat.wire_events(bigint, bigint, bigint, int, int),
+	taskchat.wire_newest(bigint, bigint, bigint, int), taskchat.wire_join(jsonb, int, int),
+	taskchat.wire_join_many(jsonb, int, int, int), taskchat.wire_find_room(jsonb), taskchat.wire_edit_message(jsonb),
+	taskchat.wire_delete_message(jsonb), taskchat.wire_get_messages(jsonb, int), taskchat.wire_get_events(jsonb, int),
+	taskchat.wire_get_rooms(jsonb, int), taskchat.wire_mark_read(jsonb), taskchat.wire_user_presence(jsonb),
+	taskchat.wire_set_presence(jsonb), taskchat.wire_get_notifications(jsonb, int), taskchat.wire_mark_notification_read(jsonb)
 	TO taskchat_user;
 
 GRANT EXECUTE ON FUNCTION
@@ -40,9 +43,10 @@ GRANT EXECUTE ON FUNCTION
 	TO taskchat_backend;
 
 GRANT EXECUTE ON FUNCTION
-	taskchat.act_as(text), taskchat.relay_hello(), taskchat.relay_run(text[], text[], boolean),
+	taskchat.act_as(text), taskchat.relay_hello(), taskchat.relay_run(text[], text[], boolean, int, int, int),
 	taskchat.relay_fetch(bigint[], bigint[], int), taskchat.relay_cursors(bigint[]), taskchat.relay_presence(text[]),
 	taskchat.relay_beat(text, interval), taskchat.relay_online(text, text[], text[], boolean[]),
 	taskchat.relay_farewell(text), taskchat.relay_redeem(text[]), taskchat.relay_notifications(text[], bigint[]),
+	taskchat.relay_state(bigint[]), taskchat.relay_attach(text[]), taskchat.relay_activity(bigint[], text[], bigint[]),
 	taskchat.relay_delivered(bigint[], text[], bigint[]), taskchat.relay_typing(bigint[], text[], boolean[])
 	TO taskchat_relay;

@@ -14,6 +14,7 @@ BEGIN
 		SELECT r.room_id, insert_member.user_id, r.task_id, r.applicant_id, insert_member.role, at_seq
 		FROM taskchat.task_rooms r WHERE r.room_id = insert_member.room_id
 		RETURNING * INTO member;
+	PERFORM taskchat.ring('m', insert_member.user_id);
 	RETURN member;
 END
 $$;
@@ -124,6 +125,7 @@ BEGIN
 	END IF;
 	PERFORM taskchat.append_event(drop_member.room_id, 'member_left', drop_member.user_id,
 		jsonb_build_object('user_id', drop_member.user_id, 'role', left_role));
+	PERFORM taskchat.ring('m', drop_member.user_id);
 	RETURN true;
 END
 $$;

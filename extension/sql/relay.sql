@@ -2,7 +2,7 @@
  * relay: what the relay daemon calls.  This comment is the contract between
  * the two halves; both sides change together and raise the interface number.
  *
- * INTERFACE NUMBER 1
+ * INTERFACE NUMBER 2
  *
  * Who: role taskchat_relay.  Every call is one statement outside BEGIN, so it
  * is one transaction.  A result counts only when the server has reported the
@@ -14,29 +14,36 @@
  *     the database; when it differs from the one seen before, every room's
  *     epoch has changed.
  *
- *   relay_run(users text[], frames text[], wait boolean) →
+ *   relay_run(users text[], frames text[], wait boolean, max_bytes int,
+ *             max_events int, max_rooms int) →
  *            SETOF (command int, room_id bigint, seq bigint, role text,
  *                   sqlstate text, constraint_name text, message text,
  *                   data text)
  *     Runs up to 60 client frames (section "client frames" of PROTOCOL.md),
  *     frame i as user i, each in a subtransaction, in the order given.
+ *     max_bytes: the longest data that a reply may have; max_events: of one
+ *     room in a resume; max_rooms: joined by one join_task_rooms.
  *     command: 1-based index of the frame.  sqlstate NULL: it is done, and
  *     data is the text of the reply's "data" object, ready to be sent.
  *     Otherwise message says why and data is NULL; the wire code follows from
- *     sqlstate and constraint_name.  Frames served: send_message,
- *     get_messages, get_events, mark_read, join_task_room, join_task_rooms,
- *     user_presence, find_room and those of later versions; another type is
- *     an error 0A000.
+ *     sqlstate and constraint_name.  Frames served: all client frames that
+ *     need the database, and the relay's own find_room and set_presence;
+ *     another type is an error 0A000.
  *     join_task_room: room_id, seq (the snapshot's last_seq: live events go on
  *     from seq + 1) and role say what was joined.  join_task_rooms: one row
  *     per room, in the order asked, all with the same command; data is that
  *     room's object, also when its sqlstate is set (then without "error").
+ *     A room that has no room in the reply: 54000, constraint reply_full.
+ *     get_messages, get_events: room_id.  get_events: seq of the last event.
  *     find_room {"task_id", "applicant_id"?}: room_id and role of the caller
  *     in that room, data {"task_id", "applicant_id"} resolved.
- *     55P03 with wait false: somebody holds the room's lock; nothing waited.
+ *     set_presence {"is_online", "current_task_id"?}: as the SQL function.
+ *     55P03 with wait false: somebody holds the room's lock; nothing waited,
+ *     and no later frame for that task in the same call was tried either.
  *     Send that frame again alone with wait true over a connection that has
  *     lock_timeout set.  40001, 40P01: send again alone.  Errors of classes
  *     53, 57, 58, XX end the whole call: nothing of it was stored.
+ *     What is done is committed synchronously, whatever the session's setting.
  *
  *   relay_fetch(rooms bigint[], after bigint[], max_rows int) →
  *            SETOF (room_id bigint, seq bigint, kind text, user_id text,
@@ -51,6 +58,12 @@
  *   relay_cursors(rooms bigint[]) → SETOF (room_id bigint, user_id text,
  *            role text, last_read_seq bigint, last_delivered_seq bigint)
  *     Members of rooms of up to 50 members, by room and user.
+ *
+ *   relay_state(rooms bigint[]) → SETOF (room_id bigint, members text,
+ *            members_total bigint)
+ *     The first 200 members of each room as at join, a JSON array, where
+ *     current_task_id is told only when it is the room's own task;
+ *     members_total NULL: these are all.
  *
  *   relay_presence(users text[]) → SETOF (user_id text, is_online boolean,
  *            last_seen text, current_task_id text)
@@ -75,6 +88,20 @@
  *     after NULL: one row with the user's last seq and event NULL; otherwise
  *     the notifications past it, oldest first, at most 100 a user.
  *
+ *   relay_attach(users text[]) → SETOF (user_id text, room_id bigint,
+ *            seq bigint, ended bigint)
+ *     What the relay must know of a user with a session.  For each user first
+ *     a row with room_id NULL: seq is the last notification's, ended another
+ *     number after each end_sessions(), 0 before the first.  Then a row a room that the user is a member of:
+ *     seq is the room's last.
+ *
+ *   relay_activity(rooms bigint[], users text[], after bigint[]) →
+ *            SETOF (room_id bigint, user_id text, task_id text,
+ *                   applicant_id text, last_seq bigint, unread bigint,
+ *                   others boolean)
+ *     How much is unread in each room for that user, and whether somebody
+ *     else's message has come after the given seq.  No row: no member.
+ *
  *   relay_delivered(rooms bigint[], users text[], seqs bigint[]) → void
  *     Moves delivery cursors forward; who is no member is skipped.
  *
@@ -87,7 +114,8 @@
  *   p<user_id>             presence changed: relay_presence
  *   n<user_id>             a notification: relay_notifications
  *   t<room_id> <0|1> <user_id>   typing stopped or started
- *   x<user_id>             reserved: sessions ended
+ *   m<user_id>             came into rooms or left some: relay_attach
+ *   x<user_id>             end_sessions(): relay_attach
  *   h<text>                a relay's own heartbeat: ignored by all others
  * A payload may be lost, doubled, late or forged, and does no harm: it only
  * makes the relay look.
@@ -98,7 +126,7 @@ CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT ch
 AS $$
 BEGIN
 	PERFORM taskchat.current_user_id();	-- loads the library, which knows the settings
-	interface := 1;
+	interface := 2;
 	SELECT x.extversion INTO version FROM pg_extension x WHERE x.extname = 'taskchat';
 	SELECT c.channel INTO channel FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
@@ -107,253 +135,10 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.relay_hello() IS 'Relay: what it must know at connect';
 
-CREATE FUNCTION taskchat.relay_run(users text[], frames text[], wait boolean)
+CREATE FUNCTION taskchat.relay_run(users text[], frames text[], wait boolean, max_bytes int, max_events int, max_rooms int)
 	RETURNS TABLE (command int, room_id bigint, seq bigint, role text, sqlstate text, constraint_name text, message text, data text)
 	AS 'MODULE_PATHNAME', 'taskchat_relay_run' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION taskchat.relay_run(text[], text[], boolean) IS 'Relay: runs client frames, each as its user';
-
-/* What wire_* functions share: a row of relay_run but for its command number. */
-CREATE TYPE taskchat.wire_row AS (room_id bigint, seq bigint, role text, sqlstate text, constraint_name text, message text, data text);
-COMMENT ON TYPE taskchat.wire_row IS 'Answer of a wire_ function';
-
-CREATE FUNCTION taskchat.wire_object(pairs text[]) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT '{' || string_agg(to_json(pairs[i])::text || ':' || coalesce(pairs[i + 1], 'null'), ',' ORDER BY i) || '}'
-	FROM generate_series(1, cardinality(pairs), 2) AS i
-$$;
-COMMENT ON FUNCTION taskchat.wire_object(text[]) IS 'Internal: an object from names and JSON texts';
-
-CREATE FUNCTION taskchat.wire_presence(p taskchat.user_presence) RETURNS text
-	LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT taskchat.wire_object(ARRAY['user_id', to_json(p.user_id)::text, 'is_online', to_json(p.is_online)::text,
-		'last_seen', to_json(taskchat.json_time(p.last_seen))::text, 'current_task_id', to_json(p.current_task_id)::text])
-$$;
-COMMENT ON FUNCTION taskchat.wire_presence(taskchat.user_presence) IS 'Internal: presence as on the wire';
-
-CREATE FUNCTION taskchat.wire_members(room_id bigint) RETURNS text
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	members text;
-BEGIN
-	WITH shown AS MATERIALIZED (
-		SELECT m.* FROM taskchat.task_members m WHERE m.room_id = wire_members.room_id
-		ORDER BY m.joined_seq, m.user_id LIMIT 200
-	), present AS MATERIALIZED (
-		SELECT p.* FROM taskchat.get_presence((SELECT array_agg(s.user_id) FROM shown s)) p
-	)
-	SELECT '[' || coalesce(string_agg(taskchat.wire_object(ARRAY['user_id', to_json(s.user_id)::text, 'role', to_json(s.role)::text,
-			'last_read_seq', s.last_read_seq::text, 'last_delivered_seq', s.last_delivered_seq::text,
-			'is_online', to_json(coalesce(p.is_online, false))::text, 'last_seen', to_json(taskchat.json_time(p.last_seen))::text,
-			'current_task_id', to_json(p.current_task_id)::text]), ',' ORDER BY s.joined_seq, s.user_id), '') || ']'
-		INTO members
-		FROM shown s LEFT JOIN present p USING (user_id);
-	RETURN members;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_members(bigint) IS 'Internal: a room''s first 200 members as on the wire';
-
-/*
- * Events of a line after a seq as one JSON array, cut at 500 events or 192 KiB,
- * never below one; with no after_seq the newest 50.
- */
-CREATE FUNCTION taskchat.wire_events(room_id bigint, after_seq bigint, last_seq bigint, max_rows int,
-		OUT events text, OUT reached bigint)
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	SELECT '[' || coalesce(string_agg(l.event, ',' ORDER BY l.seq), '') || ']', coalesce(max(l.seq), after_seq)
-		INTO events, reached
-	FROM (SELECT r.seq, r.event, sum(octet_length(r.event) + 1) OVER (ORDER BY r.seq) AS bytes, row_number() OVER (ORDER BY r.seq) AS n
-		FROM taskchat.room_line(wire_events.room_id, after_seq, max_rows) r
-		WHERE r.seq <= wire_events.last_seq) l
-	WHERE l.bytes <= 196608 OR l.n = 1;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_events(bigint, bigint, bigint, int) IS 'Internal: a stretch of a line as on the wire';
-
-CREATE FUNCTION taskchat.wire_join(frame jsonb) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-	room taskchat.task_rooms;
-	room_epoch text;
-	after_seq bigint := (frame ->> 'after_seq')::bigint;
-	reset boolean := false;
-	events text;
-	reached bigint;
-	members_total bigint;
-BEGIN
-	answer.room_id := taskchat.find_room(frame ->> 'task_id', frame ->> 'applicant_id', false);
-	SELECT r.* INTO STRICT room FROM taskchat.task_rooms r WHERE r.room_id = answer.room_id;
-	SELECT m.role INTO STRICT answer.role FROM taskchat.task_members m
-	WHERE m.room_id = room.room_id AND m.user_id = taskchat.current_user_id();
-	SELECT count(*) INTO members_total FROM taskchat.task_members m WHERE m.room_id = room.room_id;
-	room_epoch := taskchat.room_epoch(room.room_id);
-	IF after_seq IS NOT NULL THEN
-		reset := coalesce(frame ->> 'epoch' <> room_epoch, false) OR after_seq > room.last_seq OR after_seq < room.first_seq - 1;
-	END IF;
-	IF after_seq IS NULL OR reset THEN
-		after_seq := greatest(room.last_seq - 50, room.first_seq - 1);
-	END IF;
-	SELECT e.events, e.reached INTO events, reached
-	FROM taskchat.wire_events(room.room_id, after_seq, room.last_seq, 500) e;
-	answer.seq := room.last_seq;
-	answer.data := taskchat.wire_object(ARRAY['task_id', to_json(room.task_id)::text, 'applicant_id', to_json(room.applicant_id)::text,
-		'first_seq', room.first_seq::text, 'last_seq', room.last_seq::text, 'epoch', to_json(room_epoch)::text,
-		'role', to_json(answer.role)::text, 'status', to_json(room.status)::text,
-		'members', taskchat.wire_members(room.room_id), 'events', events,
-		'complete', to_json(reached >= room.last_seq)::text, 'reset', to_json(reset)::text]
-		|| CASE WHEN members_total > 200 THEN ARRAY['members_total', members_total::text] ELSE '{}' END);
-	RETURN answer;
-EXCEPTION WHEN no_data_found THEN
-	RAISE insufficient_privilege USING MESSAGE = 'no such room, or you may not do that in it';
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_join(jsonb) IS 'Frame join_task_room';
-
-CREATE FUNCTION taskchat.wire_join_many(frame jsonb) RETURNS SETOF taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	room jsonb;
-	answer taskchat.wire_row;
-	state text;
-	reason text;
-BEGIN
-	IF jsonb_typeof(frame -> 'rooms') IS DISTINCT FROM 'array' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'rooms must be an array';
-	END IF;
-	FOR room IN SELECT r.value FROM jsonb_array_elements(frame -> 'rooms') WITH ORDINALITY AS r (value, n) ORDER BY r.n LOOP
-		BEGIN
-			answer := taskchat.wire_join(room);
-		EXCEPTION WHEN insufficient_privilege OR data_exception OR not_null_violation OR program_limit_exceeded THEN
-			GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-			answer := NULL;
-			answer.sqlstate := state;
-			answer.message := reason;
-			answer.data := taskchat.wire_object(ARRAY['task_id', coalesce((room -> 'task_id')::text, 'null'), 'applicant_id', coalesce((room -> 'applicant_id')::text, 'null')]);
-		END;
-		RETURN NEXT answer;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_join_many(jsonb) IS 'Frame join_task_rooms: one row a room';
-
-CREATE FUNCTION taskchat.wire_find_room(frame jsonb) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-	member taskchat.task_members;
-BEGIN
-	answer.room_id := taskchat.find_room(frame ->> 'task_id', frame ->> 'applicant_id', false);
-	SELECT m.* INTO member FROM taskchat.task_members m
-	WHERE m.room_id = answer.room_id AND m.user_id = taskchat.current_user_id();
-	answer.role := member.role;
-	answer.data := taskchat.wire_object(ARRAY['task_id', to_json(member.task_id)::text, 'applicant_id', to_json(member.applicant_id)::text]);
-	RETURN answer;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_find_room(jsonb) IS 'Relay''s own frame find_room';
-
-CREATE FUNCTION taskchat.wire_limit(frame jsonb, fallback int) RETURNS int
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	wanted bigint := coalesce((frame ->> 'limit')::bigint, fallback);
-BEGIN
-	IF wanted < 1 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'limit must be positive';
-	END IF;
-	RETURN least(wanted, 200)::int;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_limit(jsonb, int) IS 'Internal: a frame''s limit, at most 200';
-
-CREATE FUNCTION taskchat.wire_get_messages(frame jsonb) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-	wanted int := taskchat.wire_limit(frame, 50);
-	forward boolean := frame ->> 'after_seq' IS NOT NULL;
-	before_seq bigint := (frame ->> 'before_seq')::bigint;
-	after_seq bigint := (frame ->> 'after_seq')::bigint;
-	room bigint := taskchat.find_room(frame ->> 'task_id', frame ->> 'applicant_id', false);
-BEGIN
-	SELECT taskchat.wire_object(ARRAY['messages', '[' || coalesce(string_agg(p.json, ',' ORDER BY p.n) FILTER (WHERE p.fits), '') || ']',
-			'has_more', to_json(coalesce(bool_or(NOT p.fits), false))::text])
-		INTO answer.data
-	FROM (SELECT q.n, q.json, q.n = 1 OR (q.n <= wanted AND sum(octet_length(q.json) + 1) OVER (ORDER BY q.n) <= 196608) AS fits
-		FROM (SELECT row_number() OVER () AS n, taskchat.message_json(m) AS json FROM (
-			SELECT m.* FROM taskchat.task_messages m
-			WHERE m.room_id = room AND m.seq < coalesce(before_seq, 9223372036854775807) AND m.seq > coalesce(after_seq, 0)
-			ORDER BY CASE WHEN forward THEN m.seq END, CASE WHEN NOT forward THEN m.seq END DESC
-			LIMIT wanted + 1) m) q) p;
-	RETURN answer;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_get_messages(jsonb) IS 'Frame get_messages';
-
-CREATE FUNCTION taskchat.wire_get_events(frame jsonb) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-	room taskchat.task_rooms;
-	events text;
-	reached bigint;
-BEGIN
-	SELECT r.* INTO room FROM taskchat.task_rooms r
-	WHERE r.room_id = taskchat.find_room(frame ->> 'task_id', frame ->> 'applicant_id', false);
-	SELECT e.events, e.reached INTO events, reached
-	FROM taskchat.wire_events(room.room_id, coalesce((frame ->> 'after_seq')::bigint, 0), room.last_seq, taskchat.wire_limit(frame, 200)) e;
-	answer.data := taskchat.wire_object(ARRAY['events', events, 'first_seq', room.first_seq::text, 'last_seq', room.last_seq::text,
-		'epoch', to_json(taskchat.room_epoch(room.room_id))::text, 'has_more', to_json(reached < room.last_seq)::text]);
-	RETURN answer;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_get_events(jsonb) IS 'Frame get_events';
-
-CREATE FUNCTION taskchat.wire_mark_read(frame jsonb) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-BEGIN
-	answer.data := taskchat.wire_object(ARRAY['last_read_seq',
-		taskchat.mark_read(frame ->> 'task_id', (frame ->> 'seq')::bigint, frame ->> 'applicant_id')::text]);
-	RETURN answer;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_mark_read(jsonb) IS 'Frame mark_read';
-
-CREATE FUNCTION taskchat.wire_user_presence(frame jsonb) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-	users text[] := '{}'::text[];
-BEGIN
-	IF frame ->> 'current_task_id' IS NOT NULL THEN
-		PERFORM taskchat.find_room(frame ->> 'current_task_id', NULL, false);
-	END IF;
-	IF frame -> 'user_ids' IS NOT NULL THEN
-		SELECT coalesce(array_agg(u.value), '{}') INTO users FROM jsonb_array_elements_text(frame -> 'user_ids') AS u (value);
-		IF cardinality(users) > 100 THEN
-			RAISE invalid_parameter_value USING MESSAGE = 'user_ids has more than 100 elements';
-		END IF;
-	END IF;
-	SELECT taskchat.wire_object(ARRAY['presence', '[' || coalesce(string_agg(taskchat.wire_presence(p), ',' ORDER BY p.user_id), '') || ']'])
-		INTO answer.data FROM taskchat.get_presence(users) p;
-	RETURN answer;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_user_presence(jsonb) IS 'Frame user_presence: the asking half; telling is the relay''s';
+COMMENT ON FUNCTION taskchat.relay_run(text[], text[], boolean, int, int, int) IS 'Relay: runs client frames, each as its user';
 
 CREATE FUNCTION taskchat.relay_fetch(rooms bigint[], after bigint[], max_rows int)
 	RETURNS TABLE (room_id bigint, seq bigint, kind text, user_id text, role text, event text)
@@ -389,6 +174,24 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_cursors(bigint[]) IS 'Relay: members and cursors of rooms of up to 50';
+
+CREATE FUNCTION taskchat.relay_state(rooms bigint[]) RETURNS TABLE (room_id bigint, members text, members_total bigint)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT w.room_id, '[' || string_agg(taskchat.wire_object(ARRAY['user_id', to_json(m.user_id)::text, 'role', to_json(m.role)::text,
+			'last_read_seq', m.last_read_seq::text, 'last_delivered_seq', m.last_delivered_seq::text,
+			'is_online', to_json(p.is_online)::text, 'last_seen', to_json(taskchat.json_time(p.last_seen))::text,
+			'current_task_id', CASE WHEN p.current_task_id = m.task_id THEN to_json(m.task_id)::text END]), ',' ORDER BY m.joined_seq, m.user_id) || ']',
+		(SELECT c.total FROM (SELECT count(*) AS total FROM taskchat.task_members a WHERE a.room_id = w.room_id) c WHERE c.total > 200)
+	FROM unnest(rooms) AS w (room_id),
+		LATERAL (SELECT t.* FROM taskchat.task_members t WHERE t.room_id = w.room_id ORDER BY t.joined_seq, t.user_id LIMIT 200) m,
+		LATERAL taskchat.presence_of(m.user_id, m.user_id) AS p
+	GROUP BY w.room_id;
+END
+$$;
+COMMENT ON FUNCTION taskchat.relay_state(bigint[]) IS 'Relay: members of rooms as at join';
 
 CREATE FUNCTION taskchat.relay_presence(users text[])
 	RETURNS TABLE (user_id text, is_online boolean, last_seen text, current_task_id text)
@@ -490,15 +293,50 @@ BEGIN
 	FROM unnest(users, after) AS u (user_id, after_seq) LEFT JOIN taskchat.notification_counters c ON c.user_id = u.user_id
 	WHERE u.after_seq IS NULL;
 	RETURN QUERY
-	SELECT u.user_id, n.seq, taskchat.wire_object(ARRAY['type', '"notification"', 'id', to_json(n.id)::text, 'seq', n.seq::text,
-		'kind', to_json(n.kind)::text, 'task_id', to_json(n.task_id)::text, 'payload', n.payload::text,
-		'created_at', to_json(taskchat.json_time(n.created_at))::text, 'read_at', to_json(taskchat.json_time(n.read_at))::text])
+	SELECT u.user_id, n.seq, '{"type":"notification",' || substr(taskchat.wire_notification(n), 2)
 	FROM unnest(users, after) AS u (user_id, after_seq),
 	LATERAL (SELECT n.* FROM taskchat.notifications n WHERE n.user_id = u.user_id AND n.seq > u.after_seq ORDER BY n.seq LIMIT 100) n
 	ORDER BY u.user_id, n.seq;
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_notifications(text[], bigint[]) IS 'Relay: notifications after a seq';
+
+CREATE FUNCTION taskchat.relay_attach(users text[]) RETURNS TABLE (user_id text, room_id bigint, seq bigint, ended bigint)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT u.user_id, a.room_id, a.seq, a.ended
+	FROM unnest(users) AS u (user_id),
+		LATERAL (
+			SELECT NULL::bigint, coalesce((SELECT c.last_seq FROM taskchat.notification_counters c WHERE c.user_id = u.user_id), 0),
+				coalesce((SELECT s.xid::text::bigint FROM taskchat.sign_outs s WHERE s.user_id = u.user_id), 0)
+			UNION ALL
+			SELECT m.room_id, r.last_seq, NULL FROM taskchat.task_members m JOIN taskchat.task_rooms r USING (room_id)
+			WHERE m.user_id = u.user_id
+		) AS a (room_id, seq, ended)
+	ORDER BY u.user_id, a.room_id NULLS FIRST;
+END
+$$;
+COMMENT ON FUNCTION taskchat.relay_attach(text[]) IS 'Relay: rooms and positions of connected users';
+
+CREATE FUNCTION taskchat.relay_activity(rooms bigint[], users text[], after bigint[])
+	RETURNS TABLE (room_id bigint, user_id text, task_id text, applicant_id text, last_seq bigint, unread bigint, others boolean)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT m.room_id, m.user_id::text, m.task_id::text, m.applicant_id::text, r.last_seq,
+		(SELECT count(*) FROM taskchat.task_messages t
+			WHERE t.room_id = m.room_id AND t.seq > m.last_read_seq AND t.sender_id IS DISTINCT FROM m.user_id),
+		EXISTS (SELECT FROM taskchat.task_messages t
+			WHERE t.room_id = m.room_id AND t.seq > w.after_seq AND t.sender_id IS DISTINCT FROM m.user_id)
+	FROM unnest(rooms, users, after) AS w (room_id, user_id, after_seq)
+	JOIN taskchat.task_members m ON m.room_id = w.room_id AND m.user_id = w.user_id
+	JOIN taskchat.task_rooms r ON r.room_id = w.room_id;
+END
+$$;
+COMMENT ON FUNCTION taskchat.relay_activity(bigint[], text[], bigint[]) IS 'Relay: what is unread in rooms that are not joined';
 
 CREATE FUNCTION taskchat.relay_delivered(rooms bigint[], users text[], seqs bigint[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

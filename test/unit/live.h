@@ -30,6 +30,7 @@ typedef struct Asked
 	CommandDone done;			/* whom to answer */
 	void	   *arg;			/* with what */
 	char		user_id[64];	/* as whom */
+	char		task_id[64];	/* about which task */
 	char		frame[1024];	/* what */
 	CommandLane lane;			/* where */
 } Asked;
@@ -41,11 +42,17 @@ static int	ntyping;			/* calls of query_typing */
 static int	nonline;			/* calls of query_online(true) */
 static int	noffline;			/* calls of query_online(false) */
 static int64_t delivered;		/* last seq of query_delivered */
+static bool ready;				/* what query_ready says */
+static int	nattach;			/* calls of query_attach */
+static int	nactivity;			/* calls of query_activity */
+static int64_t activity_after;	/* seq of the last one */
+static int	nstate;				/* calls of query_state */
 static TicketDone ticket_done;
 static void *ticket_arg;
 
 bool
-query_command(Query *query, CommandLane lane, const char *user_id, const char *frame, size_t len, CommandDone done, void *arg)
+query_command(Query *query, CommandLane lane, const char *user_id, const char *task_id,
+			  const char *frame, size_t len, CommandDone done, void *arg)
 {
 	Asked	   *one = &asked[nasked++];
 
@@ -54,6 +61,7 @@ query_command(Query *query, CommandLane lane, const char *user_id, const char *f
 	one->arg = arg;
 	one->lane = lane;
 	snprintf(one->user_id, sizeof(one->user_id), "%s", user_id);
+	snprintf(one->task_id, sizeof(one->task_id), "%s", task_id ? task_id : "");
 	snprintf(one->frame, sizeof(one->frame), "%.*s", (int) len, frame);
 	return true;
 }
@@ -86,9 +94,42 @@ query_online(Query *query, const char *user_id, const char *task_id, bool online
 }
 
 void
-query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq)
+query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq, CommandDone done, void *arg)
 {
 	delivered = seq;
+	if (done)
+	{
+		Asked	   *one = &asked[nasked++];
+
+		memset(one, 0, sizeof(*one));
+		one->done = done;
+		one->arg = arg;
+	}
+}
+
+bool
+query_ready(const Query *query)
+{
+	return ready;
+}
+
+void
+query_attach(Query *query, const char *user_id)
+{
+	nattach++;
+}
+
+void
+query_activity(Query *query, int64_t room_id, const char *user_id, int64_t after)
+{
+	nactivity++;
+	activity_after = after;
+}
+
+void
+query_state(Query *query, int64_t room_id)
+{
+	nstate++;
 }
 
 void
@@ -260,7 +301,8 @@ live_setup(void **state)
 	config.rate_commands = 50;
 	config.rate_commands_burst = 200;
 	relay_init(&relay, &config, NULL);
-	nasked = nfetches = ntyping = nonline = noffline = 0;
+	nasked = nfetches = ntyping = nonline = noffline = nattach = nactivity = nstate = 0;
+	ready = false;
 	return 0;
 }
 

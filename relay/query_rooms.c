@@ -1,0 +1,232 @@
+/*
+ * query_rooms.c
+ *	  What is asked and told about rooms: one statement for all that rang,
+ *	  and what its rows mean to the owner.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "query_internal.h"
+
+#define FETCH_ROWS 200
+
+bool
+news_fetch(Query *query)
+{
+	JsonText	arrays[2] = {{0}, {0}};
+	size_t		wanted = 0;
+	Entry	   *entry;
+	Entry	   *next;
+	char		sql[256];
+
+	set_take(&query->sets[NEWS_FETCH], &query->taken);
+	HASH_ITER(hh, query->taken, entry, next)
+	{
+		int64_t		position = query->events->room_position(query->arg, entry->room_id);
+
+		if (position < 0)
+		{
+			set_drop(&query->taken, entry);
+			continue;
+		}
+		sql_array_add_integer(&arrays[0], entry->room_id);
+		sql_array_add_integer(&arrays[1], position);
+		entry->seq = 0;			/* rows that came */
+		wanted++;
+	}
+	if (wanted == 0)
+		return false;
+	snprintf(sql, sizeof(sql), "SELECT room_id, seq, kind, user_id, role, event"
+			 " FROM taskchat.relay_fetch($1::bigint[], $2::bigint[], %d)", FETCH_ROWS);
+	return news_send(query, sql, 2, arrays);
+}
+
+bool
+news_state(Query *query)
+{
+	JsonText	rooms = {0};
+	Entry	   *entry;
+
+	if (set_take(&query->sets[NEWS_STATE], &query->taken) == 0)
+		return false;
+	for (entry = query->taken; entry; entry = entry->hh.next)
+		sql_array_add_integer(&rooms, entry->room_id);
+	return news_send(query, "SELECT room_id, members, members_total FROM taskchat.relay_state($1::bigint[])", 1, &rooms);
+}
+
+bool
+news_cursors(Query *query)
+{
+	JsonText	rooms = {0};
+	Entry	   *entry;
+
+	if (set_take(&query->sets[NEWS_CURSORS], &query->taken) == 0)
+		return false;
+	for (entry = query->taken; entry; entry = entry->hh.next)
+		sql_array_add_integer(&rooms, entry->room_id);
+	return news_send(query, "SELECT room_id, user_id, role, last_read_seq, last_delivered_seq"
+					   " FROM taskchat.relay_cursors($1::bigint[])", 1, &rooms);
+}
+
+bool
+news_activity(Query *query)
+{
+	JsonText	arrays[3] = {{0}, {0}, {0}};
+	Entry	   *entry;
+
+	if (set_take(&query->sets[NEWS_ACTIVITY], &query->taken) == 0)
+		return false;
+	for (entry = query->taken; entry; entry = entry->hh.next)
+	{
+		sql_array_add_integer(&arrays[0], entry->room_id);
+		sql_array_add(&arrays[1], entry->user_id);
+		sql_array_add_integer(&arrays[2], entry->seq);
+	}
+	return news_send(query, "SELECT room_id, user_id, task_id, applicant_id, last_seq, unread, others"
+					   " FROM taskchat.relay_activity($1::bigint[], $2::text[], $3::bigint[])", 3, arrays);
+}
+
+bool
+news_typing(Query *query)
+{
+	JsonText	arrays[3] = {{0}, {0}, {0}};
+	Entry	   *entry;
+
+	if (set_take(&query->sets[NEWS_TYPING], &query->taken) == 0)
+		return false;
+	for (entry = query->taken; entry; entry = entry->hh.next)
+	{
+		sql_array_add_integer(&arrays[0], entry->room_id);
+		sql_array_add(&arrays[1], entry->user_id);
+		sql_array_add(&arrays[2], entry->flag ? "t" : "f");
+	}
+	return news_send(query, "SELECT taskchat.relay_typing($1::bigint[], $2::text[], $3::boolean[])", 3, arrays);
+}
+
+bool
+news_delivered(Query *query)
+{
+	JsonText	arrays[3] = {{0}, {0}, {0}};
+	Entry	   *entry;
+
+	if (!query->delivered_due || set_take(&query->sets[NEWS_DELIVERED], &query->taken) == 0)
+		return false;
+	query->delivered_due = false;
+	for (entry = query->taken; entry; entry = entry->hh.next)
+	{
+		sql_array_add_integer(&arrays[0], entry->room_id);
+		sql_array_add(&arrays[1], entry->user_id);
+		sql_array_add_integer(&arrays[2], entry->seq);
+	}
+	return news_send(query, "SELECT taskchat.relay_delivered($1::bigint[], $2::text[], $3::bigint[])", 3, arrays);
+}
+
+void
+fetch_answer(Query *query, const PGresult *result)
+{
+	int			rows = result ? PQntuples(result) : 0;
+	int64_t    *rooms;
+	int			nrooms = 0;
+	Entry	   *entry;
+	int			i;
+
+	for (i = 0; i < rows; i++)
+	{
+		FetchRow	row = {
+			.room_id = sql_cell_integer(result, i, 0), .seq = sql_cell_integer(result, i, 1), .kind = sql_cell(result, i, 2),
+			.user_id = sql_cell(result, i, 3), .role = sql_cell(result, i, 4), .event = sql_cell(result, i, 5)
+		};
+
+		row.event_len = row.event ? (size_t) PQgetlength(result, i, 5) : 0;
+		entry = set_put(&query->taken, row.room_id, NULL);
+		if (entry)
+			entry->seq++;
+		query->events->fetch_row(query->arg, &row);
+	}
+	rooms = calloc(HASH_COUNT(query->taken) + 1, sizeof(int64_t));
+	for (entry = query->taken; entry; entry = entry->hh.next)
+	{
+		/* A full page, or a failure: look again. */
+		if (entry->seq >= FETCH_ROWS || result == NULL)
+			(void) set_put(&query->sets[NEWS_FETCH], entry->room_id, NULL);
+		if (rooms)
+			rooms[nrooms++] = entry->room_id;
+	}
+	query->events->fetch_done(query->arg, rooms, nrooms, result != NULL);
+	free(rooms);
+}
+
+void
+state_answer(Query *query, const PGresult *result)
+{
+	int			i;
+
+	for (i = 0; i < PQntuples(result); i++)
+	{
+		StateRow	row = {sql_cell_integer(result, i, 0), sql_cell(result, i, 1), (size_t) PQgetlength(result, i, 1),
+		sql_cell_integer(result, i, 2)};
+
+		query->events->state_row(query->arg, &row);
+	}
+}
+
+void
+activity_answer(Query *query, const PGresult *result)
+{
+	int			i;
+
+	for (i = 0; i < PQntuples(result); i++)
+	{
+		ActivityRow row = {sql_cell_integer(result, i, 0), sql_cell(result, i, 1), sql_cell(result, i, 2), sql_cell(result, i, 3),
+		sql_cell_integer(result, i, 4), sql_cell_integer(result, i, 5), strcmp(PQgetvalue(result, i, 6), "t") == 0};
+
+		query->events->activity_row(query->arg, &row);
+	}
+}
+
+/* Tells who waits for cursors of the set whether they are stored. */
+static void
+answer_waits(Entry *set, bool stored)
+{
+	CommandRow	row = {0};
+	Entry	   *entry;
+	Entry	   *next;
+
+	row.data = "{}";
+	row.data_len = 2;
+	if (!stored)
+	{
+		row.sqlstate = "08006";
+		row.message = "the database is out of reach";
+	}
+	HASH_ITER(hh, set, entry, next)
+		entry_answer(entry, &row);
+}
+
+void
+delivered_answer(Query *query, const PGresult *result)
+{
+	answer_waits(query->taken, result != NULL);
+}
+
+void
+cursors_answer(Query *query, const PGresult *result)
+{
+	int			i;
+
+	for (i = 0; i < PQntuples(result); i++)
+	{
+		CursorRow	row = {sql_cell_integer(result, i, 0), sql_cell(result, i, 1), sql_cell(result, i, 2),
+		sql_cell_integer(result, i, 3), sql_cell_integer(result, i, 4)};
+
+		query->events->cursor_row(query->arg, &row);
+	}
+}
+
+/* Answers who waits for a delivery cursor: the database is out of reach; the cursors stay. */
+void
+news_delivered_failed(Query *query)
+{
+	answer_waits(query->sets[NEWS_DELIVERED], false);
+}
