@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -48,6 +49,7 @@ typedef struct Daemon
 	ev_timer	draining;		/* looks whether all clients are gone */
 	ev_tstamp	drain_until;	/* when it is over anyway */
 	bool		said_farewell;	/* the database was told */
+	ev_timer	watchdog;		/* tells the service manager that the loop turns */
 } Daemon;
 
 /* Tells the service manager, where there is one, how we are. */
@@ -71,6 +73,41 @@ notify_manager(const char *state)
 			   (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len)) < 0)
 		log_write(LOG_LEVEL_WARNING, "main", 0, "the service manager cannot be told: %s", strerror(errno));
 	close(fd);
+}
+
+/* systemd holds the time against the signal that it sent. */
+static void
+notify_reloading(void)
+{
+	char		state[80];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+			 (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify_manager(state);
+}
+
+static void
+feed_watchdog(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void) loop;
+	(void) watcher;
+	(void) events;
+	notify_manager("WATCHDOG=1");
+}
+
+/* Twice as often as the service manager wants to hear that the loop turns. */
+static void
+start_watchdog(Daemon *daemon)
+{
+	const char *limit = getenv("WATCHDOG_USEC");
+	double		seconds = limit ? atof(limit) / 1e6 : 0;
+
+	if (seconds <= 0)
+		return;
+	ev_timer_init(&daemon->watchdog, feed_watchdog, seconds / 2, seconds / 2);
+	ev_timer_start(daemon->loop, &daemon->watchdog);
 }
 
 static void
@@ -121,48 +158,71 @@ on_stop(struct ev_loop *loop, ev_signal *watcher, int events)
 	ev_timer_start(loop, &daemon->draining);
 }
 
-/* What a new configuration cannot change in a running process. */
+/* Keeps one of the settings that only a restart changes, as it is in force. */
 static void
-report_restart(const Config *old, const Config *new)
+keep_text(const char *key, char **new, char **old)
 {
-	if (strcmp(old->listen, new->listen) != 0)
-		log_write(LOG_LEVEL_WARNING, "main", 0, "\"listen\" has changed: restart to apply it");
-	if (strcmp(old->database, new->database) != 0)
-		log_write(LOG_LEVEL_WARNING, "main", 0, "\"database\" has changed: restart to apply it");
-	if (old->max_connections != new->max_connections)
-		log_write(LOG_LEVEL_WARNING, "main", 0, "\"max_connections\" has changed: restart to apply it");
+	char	   *changed = *new;
+
+	if (strcmp(*old, *new) == 0)
+		return;
+	log_write(LOG_LEVEL_WARNING, "main", 0, "\"%s\" has changed: restart to apply it", key);
+	*new = *old;
+	*old = changed;
 }
 
-/* SIGHUP: reads the settings again; broken ones change nothing. */
+/* What a new configuration cannot change in a running process. */
+static void
+keep_what_needs_restart(Config *old, Config *new)
+{
+	keep_text("listen", &new->listen, &old->listen);
+	keep_text("database", &new->database, &old->database);
+	if (old->max_connections != new->max_connections)
+		log_write(LOG_LEVEL_WARNING, "main", 0, "\"max_connections\" has changed: restart to apply it");
+	new->max_connections = old->max_connections;
+}
+
+/* Makes new settings and keys those in force. */
+static void
+take_over(Daemon *daemon, Config *config, Auth *auth)
+{
+	keep_what_needs_restart(daemon->config, config);
+	daemon->relay.config = config;
+	daemon->relay.auth = auth;
+	auth_free(daemon->auth);
+	config_free(daemon->config);
+	daemon->config = config;
+	daemon->auth = auth;
+	log_configure(config->log_level, config->log_format);
+	log_write(LOG_LEVEL_INFO, "main", 0, "settings read again");
+}
+
+/* SIGHUP: reads the settings again, and all files that they name; broken ones change nothing. */
 static void
 on_reload(struct ev_loop *loop, ev_signal *watcher, int events)
 {
 	Daemon	   *daemon = watcher->data;
 	ConfigRequest request = {0};
 	char	   *error = NULL;
-	Config	   *config = config_load(daemon->argc, daemon->argv, environ, &request, &error);
-	Auth	   *auth = config ? auth_new(config, &error) : NULL;
+	Config	   *config;
+	Auth	   *auth = NULL;
 
 	(void) loop;
 	(void) events;
-	if (auth == NULL)
+	notify_reloading();
+	config = config_load(daemon->argc, daemon->argv, environ, &request, &error);
+	if (config && server_check(config, &error))
+		auth = auth_new(config, &error);
+	if (auth && server_reload(daemon->server, config, &error))
+		take_over(daemon, config, auth);
+	else
 	{
 		log_write(LOG_LEVEL_ERROR, "main", 0, "the old settings stay: %s", error ? error : "out of memory");
 		free(error);
-		if (config)
-			config_free(config);
-		return;
+		auth_free(auth);
+		config_free(config);
 	}
-	report_restart(daemon->config, config);
-	config->max_connections = daemon->config->max_connections;
-	config_free(daemon->config);
-	auth_free(daemon->auth);
-	daemon->config = config;
-	daemon->auth = auth;
-	daemon->relay.config = config;
-	daemon->relay.auth = auth;
-	log_configure(config->log_level, config->log_format);
-	log_write(LOG_LEVEL_INFO, "main", 0, "settings read again");
+	notify_manager("READY=1");
 }
 
 static void
@@ -214,6 +274,7 @@ run(Daemon *daemon)
 	{
 		log_write(LOG_LEVEL_INFO, "main", 0, "taskchat-relay %s on %s", TASKCHAT_VERSION, daemon->config->listen);
 		notify_manager("READY=1");
+		start_watchdog(daemon);
 		ev_run(daemon->loop, 0);
 		server_free(daemon->server);
 	}
@@ -239,15 +300,18 @@ main(int argc, char **argv)
 		config_help();
 	else if (daemon.config == NULL)
 		return complain(error, EXIT_SETTINGS);
+	else if (request.print && !request.check)
+		config_print(daemon.config);
+	else if (!server_check(daemon.config, &error)
+			 || (daemon.auth = auth_new(daemon.config, &error)) == NULL)
+		status = complain(error, EXIT_SETTINGS);
 	else if (request.print)
 		config_print(daemon.config);
-	else if ((daemon.auth = auth_new(daemon.config, &error)) == NULL)
-		status = complain(error, EXIT_SETTINGS);
-	else if (!request.check)
+	else if (request.check)
+		printf("taskchat-relay: the configuration is good\n");
+	else
 		status = run(&daemon);
-	if (daemon.auth)
-		auth_free(daemon.auth);
-	if (daemon.config)
-		config_free(daemon.config);
+	auth_free(daemon.auth);
+	config_free(daemon.config);
 	return status;
 }

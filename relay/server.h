@@ -1,7 +1,7 @@
 /*
  * server.h
- *	  The sockets: listening, WebSocket connections, the ping sweep.  With
- *	  http.h the only module that knows libwebsockets.
+ *	  The network side: ports, WebSocket connections, plain HTTP.  With http.h
+ *	  the only modules that know libwebsockets.
  */
 #ifndef TASKCHAT_SERVER_H
 #define TASKCHAT_SERVER_H
@@ -13,8 +13,10 @@
 typedef struct Server Server;
 struct ev_loop;
 
+extern bool server_check(const Config *config, char **error);
 extern Server *server_new(struct ev_loop *loop, Relay *relay, char **error);
-extern void server_free(Server *server);
+extern bool server_reload(Server *server, const Config *config, char **error);
 extern void server_refuse_new(Server *server);
+extern void server_free(Server *server);
 
 #endif
