@@ -14,8 +14,8 @@
 #include "pgconn.h"
 
 #define INTERFACE_NUMBER 2
-#define HEARTBEAT 3.0
-#define HEARTBEAT_TIMEOUT 8.0
+#define HEARTBEAT 2.0
+#define HEARTBEAT_TIMEOUT 7.0
 
 typedef enum ListenerState
 {

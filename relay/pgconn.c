@@ -3,6 +3,10 @@
  *	  A libpq connection as a small state machine with one time limit.  It
  *	  never cancels: what does not answer in time is dropped and made again,
  *	  after a pause that grows and is spread at random.
+ *
+ * Of several servers one is tried after the other, each with its own time
+ * limit: libpq alone would wait for the first one that does not answer for
+ * ever.  A server that takes no writes is none for us.
  */
 #include "pgconn.h"
 
@@ -11,15 +15,17 @@
 #include <string.h>
 
 #include "log.h"
+#include "pgconn_resolve.h"
 
 #define CONNECT_TIMEOUT 5.0
-#define STATEMENT_TIMEOUT 10.0
+#define STATEMENT_TIMEOUT 8.0
 #define SHORTEST_PAUSE 0.1
 #define LONGEST_PAUSE 3.0
 
 typedef enum PgConnState
 {
 	PGCONN_PAUSING,				/* waits before it connects again */
+	PGCONN_RESOLVING,			/* names are looked up */
 	PGCONN_CONNECTING,
 	PGCONN_SETTING_UP,			/* runs the setup statement */
 	PGCONN_IDLE,
@@ -35,6 +41,9 @@ struct PgConn
 	char	   *database;		/* conninfo or URI */
 	char	   *setup;			/* statement to run first, or NULL */
 	PGconn	   *pq;				/* NULL while pausing */
+	PgResolve  *resolve;		/* while resolving, or NULL */
+	PgTargets	targets;		/* servers found by it */
+	size_t		next_target;	/* the one to be tried next */
 	PGresult   *result;			/* last result of the statement under way */
 	PgConnState state;
 	double		pause;			/* seconds before the next attempt */
@@ -67,6 +76,9 @@ limit(PgConn *conn, double seconds)
 static void
 release(PgConn *conn)
 {
+	if (conn->resolve)
+		pgresolve_abandon(conn->resolve);
+	conn->resolve = NULL;
 	ev_io_stop(conn->loop, &conn->io);
 	PQclear(conn->result);
 	conn->result = NULL;
@@ -75,7 +87,18 @@ release(PgConn *conn)
 	conn->pq = NULL;
 }
 
-/* Give the connection up; a new one follows after a pause. */
+/* Connects again after a pause. */
+static void
+pause_first(PgConn *conn)
+{
+	conn->state = PGCONN_PAUSING;
+	limit(conn, conn->pause * (0.5 + drand48()));
+	conn->pause = conn->pause * 2 > LONGEST_PAUSE ? LONGEST_PAUSE : conn->pause * 2;
+}
+
+static void try_target(PgConn *conn);
+
+/* Give the connection up; a new one follows: to the next server at once, after the last one after a pause. */
 void
 pgconn_drop(PgConn *conn, const char *reason)
 {
@@ -86,10 +109,11 @@ pgconn_drop(PgConn *conn, const char *reason)
 		return;
 	text = strdup(reason);
 	release(conn);
-	conn->state = PGCONN_PAUSING;
-	limit(conn, conn->pause * (0.5 + drand48()));
-	conn->pause = conn->pause * 2 > LONGEST_PAUSE ? LONGEST_PAUSE : conn->pause * 2;
 	log_write(LOG_LEVEL_WARNING, "pgconn", 0, "%s: %s", conn->name, text ? text : "out of memory");
+	if (!was_up && conn->next_target < conn->targets.count)
+		try_target(conn);
+	else
+		pause_first(conn);
 	if (was_up)
 		conn->events->lost(conn->arg, text ? text : "out of memory");
 	free(text);
@@ -108,12 +132,33 @@ drop_with_library_error(PgConn *conn)
 	pgconn_drop(conn, text[0] ? text : "connection lost");
 }
 
+/* What the server remarks goes to the log, without the details, which may hold what people wrote. */
 static void
-start(PgConn *conn)
+on_notice(void *arg, const PGresult *result)
 {
-	const char *const keys[] = {"dbname", "application_name", "connect_timeout", "keepalives_idle",
-	"tcp_user_timeout", "client_encoding", NULL};
-	const char *const values[] = {conn->database, conn->name, "5", "5", "10000", "UTF8", NULL};
+	const PgConn *conn = arg;
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	bool		warning = severity && strcmp(severity, "WARNING") == 0;
+
+	log_write(warning ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "pgconn", 0, "%s: the server says: %s",
+			  conn->name, message ? message : "(nothing)");
+}
+
+/*
+ * Begins to connect to the next server.  What stands before dbname the
+ * connection string may overrule, what stands behind it not.
+ */
+static void
+try_target(PgConn *conn)
+{
+	const PgTarget *target = &conn->targets.items[conn->next_target++];
+	const char *const keys[] = {"application_name", "target_session_attrs", "keepalives_idle", "keepalives_interval",
+		"keepalives_count", "tcp_user_timeout", "dbname", "host", "hostaddr", "port",
+	"client_encoding", NULL};
+	const char *const values[] = {conn->name, "read-write", "5", "2",
+		"3", "10000", conn->database, target->host, target->hostaddr, target->port,
+	"UTF8", NULL};
 
 	conn->state = PGCONN_CONNECTING;
 	conn->pq = PQconnectStartParams(keys, values, 1);
@@ -127,8 +172,37 @@ start(PgConn *conn)
 		drop_with_library_error(conn);
 		return;
 	}
+	PQsetNoticeReceiver(conn->pq, on_notice, conn);
 	limit(conn, CONNECT_TIMEOUT);
 	watch(conn, EV_WRITE);
+}
+
+static void
+on_resolved(void *arg, PgTargets targets)
+{
+	PgConn	   *conn = arg;
+
+	conn->resolve = NULL;
+	pginfo_targets_reset(&conn->targets);
+	conn->targets = targets;
+	conn->next_target = 0;
+	if (targets.error)
+		log_write(LOG_LEVEL_WARNING, "pgconn", 0, "%s: %s", conn->name, targets.error);
+	if (targets.count > 0)
+		try_target(conn);
+	else
+		pause_first(conn);
+}
+
+/* Looks the servers up, which takes as long as the system's resolver does. */
+static void
+start(PgConn *conn)
+{
+	conn->state = PGCONN_RESOLVING;
+	limit(conn, 0);
+	conn->resolve = pgresolve_start(conn->loop, conn->database, on_resolved, conn);
+	if (conn->resolve == NULL)
+		pause_first(conn);
 }
 
 static void
@@ -336,6 +410,7 @@ pgconn_free(PgConn *conn)
 		return;
 	release(conn);
 	ev_timer_stop(conn->loop, &conn->timer);
+	pginfo_targets_reset(&conn->targets);
 	free(conn->name);
 	free(conn->database);
 	free(conn->setup);

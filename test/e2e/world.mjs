@@ -29,7 +29,7 @@ export async function until(what, test, limit = 15000) {
   }
 }
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
@@ -139,14 +139,15 @@ export class World {
   }
 
   // program: another relay than the one under test; args: further words of its command line.
-  async startRelay(settings = {}, port = this.port, { program = relayProgram, args = [] } = {}) {
+  async startRelay(settings = {}, port = this.port, { program = relayProgram, args = [], ready = true } = {}) {
     const all = { listen: `127.0.0.1:${port}`, 'admin-listen': `127.0.0.1:${await freePort()}`, database: this.relayUrl(), ...this.settings, ...settings };
     const child = spawn(program, [...args, ...Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)])],
       { env: { ...process.env, TASKCHAT_JWT_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] });
-    child.stderr.on('data', (data) => { this.log += data; });
+    child.log = '';
+    child.stderr.on('data', (data) => { this.log += data; child.log += data; });
     child.gone = new Promise((resolve) => child.on('exit', (code, signal) => { child.ended = true; resolve({ code, signal }); }));
     this.relays.push(child);
-    await this.ready(port);
+    if (ready) await this.ready(port);
     return child;
   }
 
