@@ -60,6 +60,8 @@ export interface ClientState {
 	catchingUp: boolean;
 	/** How many messages wait to be sent. */
 	queued: number;
+	/** When messages go out again that were too many at once (milliseconds since 1970), or null. */
+	pausedUntil: number | null;
 	/** The longest content that the server takes, in bytes. */
 	maxContentBytes: number;
 }
@@ -300,7 +302,7 @@ export class TaskChatClient extends Store<ClientState> {
 			status, transport, closeCode, retryAt,
 			userId: this.#userId, wasOpen: this.#wasOpen, maxContentBytes: this.#maxContentBytes,
 			catchingUp: status === 'open' && [...this.#rooms.values()].some((room) => !room.mayPost()),
-			queued: this.#outbox.queued(),
+			queued: this.#outbox.queued(), pausedUntil: this.#outbox.pausedUntil,
 		};
 	}
 }

@@ -110,6 +110,8 @@ export class Outbox {
 	readonly #busy = new Map<string, Timer>();
 	/* The server said how long to wait: this is for all rooms. */
 	#pause: Timer;
+	/** When messages go out again that the server asked to hold back (milliseconds since 1970), or null. */
+	pausedUntil: number | null = null;
 	/* Gives the lock back; set while this tab may send. */
 	#release: (() => void) | null = null;
 	#asked = false;
@@ -254,7 +256,7 @@ export class Outbox {
 	disconnected(): void {
 		this.#open = false;
 		clearTimeout(this.#pause);
-		this.#pause = undefined;
+		this.#resume();
 		for (const timer of this.#busy.values())
 			clearTimeout(timer);
 		this.#busy.clear();
@@ -328,10 +330,23 @@ export class Outbox {
 		else if (this.#open && retryAfterMs === null)
 			this.#wait(key, jitter(RETRY_BASE_MS, RETRY_CAP_MS, item.attempt++, Math.random) + 250);
 		else if (this.#open)
-			this.#pause = setTimeout(() => {
-				this.#pause = undefined;
-				this.pump();
-			}, retryAfterMs ?? 0);
+			this.#holdBack(item, retryAfterMs ?? 0);
+	}
+
+	#holdBack(item: Item, delay: number): void {
+		clearTimeout(this.#pause);
+		this.pausedUntil = Date.now() + delay;
+		this.#pause = setTimeout(() => {
+			this.#resume();
+			this.pump();
+			this.#carrier.changed(item.shown.address);
+		}, delay);
+		this.#carrier.changed(item.shown.address);
+	}
+
+	#resume(): void {
+		this.#pause = undefined;
+		this.pausedUntil = null;
 	}
 
 	/* A message that may pass the first one would break the order, so all of the room wait. */

@@ -29,13 +29,13 @@ function connect(settings: DemoSettings): Person[] {
 	});
 }
 
-function Panel({ person, taskId, nameOf }: {
-	person: Person; taskId: string; nameOf: (userId: string) => string;
+function Panel({ person, taskId, resolveUser }: {
+	person: Person; taskId: string; resolveUser: (userId: string) => { name: string };
 }): ReactElement {
 	return (
 		<div className="panel" data-testid={`panel-${person.role}`}>
-			<TaskChatProvider client={person.client}>
-				<TaskMessaging taskId={taskId} title={`${person.name} (${person.role})`} nameOf={nameOf} />
+			<TaskChatProvider client={person.client} resolveUser={resolveUser}>
+				<TaskMessaging taskId={taskId} title={`${person.name} (${person.role})`} />
 			</TaskChatProvider>
 		</div>
 	);
@@ -43,7 +43,7 @@ function Panel({ person, taskId, nameOf }: {
 
 function Page({ settings, people }: { settings: DemoSettings; people: Person[] }): ReactElement {
 	const names = useMemo(() => new Map(people.map((person) => [person.user_id, person.name])), [people]);
-	const nameOf = useMemo(() => (userId: string) => names.get(userId) ?? userId, [names]);
+	const resolveUser = useMemo(() => (userId: string) => ({ name: names.get(userId) ?? userId }), [names]);
 	const [first] = people;
 	return (
 		<>
@@ -60,7 +60,7 @@ function Page({ settings, people }: { settings: DemoSettings; people: Person[] }
 			</header>
 			<main className="panels">
 				{people.map((person) => (
-					<Panel key={person.user_id} person={person} taskId={settings.task_id} nameOf={nameOf} />
+					<Panel key={person.user_id} person={person} taskId={settings.task_id} resolveUser={resolveUser} />
 				))}
 			</main>
 		</>

@@ -1,118 +1,228 @@
 /*
- * MessageInput.tsx: where a message is written: text, and an image by its URL.
- * Enter sends, Shift+Enter begins a new line.
+ * MessageInput.tsx: where a message is written. Enter sends, Shift+Enter
+ * begins a new line, ↑ in an empty field edits the last own message, Esc ends
+ * that. Files come by the button, by paste and by drop, where the application
+ * gives a function that uploads them; without one, pictures by their address.
  *
- * What it sends shows in the list at once; errors of sending are shown there.
- * Only what can be seen to be wrong before sending is said here.
+ * It shows what it is given and knows no client. What it sends shows in the
+ * list at once; errors of sending are shown there.
  */
 
-import { useId, useState } from 'react';
-import type { FormEvent, KeyboardEvent, ReactElement } from 'react';
-import type { MessageDraft, Room } from '../client/index.js';
-import { useRoomState, useTaskChat } from './hooks.js';
-import { safeUrl } from './names.js';
+'use client';
 
-export interface MessageInputProps {
-	room: Room;
-	placeholder?: string;
-	/** Offers images by URL [true]. */
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import type { ClipboardEvent, FormEvent, KeyboardEvent, ReactElement, RefObject } from 'react';
+import { Attachments } from './Attachments.js';
+import { useComposer } from './composer.js';
+import type { Composer, ComposerOptions } from './composer.js';
+import { useUi } from './settings.js';
+import { useUploads } from './uploads.js';
+import type { OnUpload, Uploads } from './uploads.js';
+
+export interface MessageInputProps extends ComposerOptions {
+	/** Uploads a file and gives its URL; without it no files can be attached. */
+	onUpload?: OnUpload;
+	/** The kinds of files to offer, as for an input element. */
+	accept?: string;
+	/** Offers pictures by their address where there is no onUpload [true]. */
 	images?: boolean;
+	placeholder?: string;
+	/** Why nothing can be written, or null. */
+	disabledBecause?: string | null;
+	/** When messages go out again that the server found too many (milliseconds since 1970), or null. */
+	slowUntil?: number | null;
 }
 
-const encoder = new TextEncoder();
-
-/** Why nothing can be written, or null. */
-function closedBecause(phase: string, role: string | null, status: string): string | null {
-	if (phase === 'removed' || phase === 'failed')
-		return 'You are not in this conversation.';
-	if (role === 'observer')
-		return 'You can read this conversation, but not write.';
-	return status === 'closed' ? 'This conversation is closed.' : null;
+/* Lets the field grow with its text where CSS alone can't. */
+function useGrowing(field: RefObject<HTMLTextAreaElement | null>, text: string): void {
+	useLayoutEffect(() => {
+		const element = field.current;
+		if (!element || globalThis.CSS?.supports?.('field-sizing', 'content'))
+			return;
+		element.style.height = 'auto';
+		element.style.height = `${element.scrollHeight}px`;
+	}, [field, text]);
 }
 
-/* The draft that the fields make: a draft, an error to show, or null for nothing. */
-function toDraft(text: string, imageUrl: string, maxBytes: number): MessageDraft | string | null {
-	const content = text.trim();
-	if (encoder.encode(content).length > maxBytes)
-		return 'This message is too long.';
-	if (imageUrl.trim() === '')
-		return content === '' ? null : { content };
-	const url = safeUrl(imageUrl.trim());
-	if (!url)
-		return 'An image needs an address that begins with https:// or http://.';
-	return { content, message_type: 'image', file_url: url };
+/* Files may be dropped anywhere on the chat that the form belongs to. Gives true while some are held over it. */
+function useDrop(form: RefObject<HTMLFormElement | null>, enabled: boolean, take: (files: FileList) => void): boolean {
+	const [over, setOver] = useState(false);
+	useEffect(() => {
+		const area = form.current?.closest<HTMLElement>('.tc-chat') ?? form.current;
+		if (!area || !enabled)
+			return;
+		const ended = new AbortController();
+		const listen = (type: 'dragover' | 'dragleave' | 'drop', handler: (event: DragEvent) => void): void =>
+			area.addEventListener(type, handler, { signal: ended.signal });
+		listen('dragover', (event) => {
+			if (!event.dataTransfer?.types.includes('Files'))
+				return;
+			event.preventDefault();
+			setOver(true);
+		});
+		listen('dragleave', (event) => {
+			if (!area.contains(event.relatedTarget as Node | null))
+				setOver(false);
+		});
+		listen('drop', (event) => {
+			setOver(false);
+			if (!event.dataTransfer || event.dataTransfer.files.length === 0)
+				return;
+			event.preventDefault();
+			take(event.dataTransfer.files);
+		});
+		return () => ended.abort();
+	}, [form, enabled, take]);
+	return over;
 }
 
-export function MessageInput({ room, placeholder = 'Write a message', images = true }: MessageInputProps): ReactElement {
-	const { connection } = useTaskChat();
-	const { phase, role, status } = useRoomState(room);
-	const [text, setText] = useState('');
-	const [imageUrl, setImageUrl] = useState('');
-	const [error, setError] = useState('');
+/* Whole seconds until `until`, counting down; 0 when it is past. */
+function useCountdown(until: number | null): number {
+	const [now, setNow] = useState(() => Date.now());
+	useEffect(() => {
+		if (until === null)
+			return;
+		setNow(Date.now());
+		const timer = setInterval(() => setNow(Date.now()), 500);
+		return () => clearInterval(timer);
+	}, [until]);
+	return until === null ? 0 : Math.max(0, Math.ceil((until - now) / 1000));
+}
+
+function AttachButton({ accept, uploads }: { accept: string | undefined; uploads: Uploads }): ReactElement {
+	const { labels } = useUi();
+	const picker = useRef<HTMLInputElement>(null);
+	return (
+		<>
+			<input
+				ref={picker} type="file" multiple hidden data-testid="file-input" aria-label={labels.attach} accept={accept}
+				onChange={(event) => {
+					uploads.add([...event.target.files ?? []]);
+					event.target.value = '';
+				}}
+			/>
+			<button type="button" className="tc-attach" data-testid="attach-button" aria-label={labels.attach} onClick={() => picker.current?.click()}>
+				<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+					<path
+						d="M20 11.5l-8.2 8.2a5 5 0 0 1-7.1-7.1l8.5-8.4a3.4 3.4 0 0 1 4.8 4.8l-8.5 8.4a1.7 1.7 0 0 1-2.4-2.4l7.8-7.8"
+						fill="none" stroke="currentColor" strokeWidth="1.7" strokeLinecap="round"
+					/>
+				</svg>
+			</button>
+		</>
+	);
+}
+
+function EditBar({ composer }: { composer: Composer }): ReactElement {
+	const { labels } = useUi();
+	return (
+		<div className="tc-edit-bar" data-testid="edit-bar">
+			<strong>{labels.editing}</strong>
+			<span>{labels.editingHint}</span>
+			<button type="button" className="tc-plain" onClick={composer.stopEditing}>{labels.cancel}</button>
+		</div>
+	);
+}
+
+function ImageAddress({ composer, id, onKeyDown }: { composer: Composer; id: string; onKeyDown: (event: KeyboardEvent) => void }): ReactElement {
+	const { labels } = useUi();
+	return (
+		<div className="tc-input-image">
+			<label className="tc-hidden" htmlFor={`${id}image`}>{labels.imageAddress}</label>
+			<input
+				id={`${id}image`} data-testid="image-url-input" type="url" inputMode="url" value={composer.imageUrl}
+				placeholder={labels.imageAddressHint} autoComplete="off"
+				onChange={(event) => composer.writeImageUrl(event.target.value)} onKeyDown={onKeyDown}
+			/>
+		</div>
+	);
+}
+
+/* What is said below the field: an error, the length, the pause that the server asked for. */
+function Hints({ composer, seconds, id }: { composer: Composer; seconds: number; id: string }): ReactElement {
+	const { labels } = useUi();
+	const { left, error } = composer;
+	return (
+		<div className="tc-hints" id={`${id}hints`}>
+			{error && <span className="tc-error" role="alert">{error}</span>}
+			{seconds > 0 && <span className="tc-slow" role="status" data-testid="slow-down">{labels.slowDown(seconds)}</span>}
+			{left !== null && (
+				<span className={left < 0 ? 'tc-error' : 'tc-left'} data-testid="length-counter">
+					{left < 0 ? labels.tooLong(-left) : labels.left(left)}
+				</span>
+			)}
+		</div>
+	);
+}
+
+export function MessageInput(props: MessageInputProps): ReactElement {
+	const { labels } = useUi();
+	const { disabledBecause = null } = props;
+	if (disabledBecause !== null)
+		return <p className="tc-closed" data-testid="input-closed">{disabledBecause || labels.closed}</p>;
+	return <Form {...props} />;
+}
+
+function Form(props: MessageInputProps): ReactElement {
+	const { onUpload, accept, images = true, placeholder, slowUntil = null } = props;
+	const { labels } = useUi();
 	const id = useId();
-	const closed = closedBecause(phase, role, status);
-
-	if (closed)
-		return <p className="tc-closed">{closed}</p>;
+	const form = useRef<HTMLFormElement>(null);
+	const field = useRef<HTMLTextAreaElement>(null);
+	const uploads = useUploads(onUpload);
+	const composer = useComposer(props, uploads, field);
+	const seconds = useCountdown(slowUntil);
+	const over = useDrop(form, onUpload !== undefined, uploads.add);
+	useGrowing(field, composer.text);
 
 	function submit(event?: FormEvent): void {
 		event?.preventDefault();
-		const draft = toDraft(text, imageUrl, connection.maxContentBytes);
-		if (typeof draft === 'string')
-			setError(draft);
-		if (draft === null || typeof draft === 'string')
-			return;
-		room.send(draft);
-		setText('');
-		setImageUrl('');
-		setError('');
+		composer.submit();
 	}
 
 	function onKeyDown(event: KeyboardEvent): void {
-		/* While an input method composes a word, Enter belongs to it. */
-		if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing)
-			submit(event);
+		/* While an input method composes a word, its keys belong to it (229: Safari's last one). */
+		if (event.nativeEvent.isComposing || event.keyCode === 229)
+			return;
+		if (event.key === 'Enter' && !event.shiftKey) {
+			event.preventDefault();
+			composer.submit();
+		} else if (event.key === 'ArrowUp' && !event.shiftKey && composer.editLast())
+			event.preventDefault();
+		else if (event.key === 'Escape' && composer.editing) {
+			event.preventDefault();
+			composer.stopEditing();
+		}
 	}
 
-	function onText(value: string): void {
-		setText(value);
-		setError('');
-		room.setTyping(value.trim() !== '');
+	function onPaste(event: ClipboardEvent): void {
+		if (!onUpload || event.clipboardData.files.length === 0)
+			return;
+		event.preventDefault();
+		uploads.add([...event.clipboardData.files]);
 	}
 
 	return (
-		<form className="tc-input" onSubmit={submit} noValidate>
+		<form ref={form} className="tc-input" onSubmit={submit} noValidate data-dropping={over}>
+			{over && <div className="tc-drop" aria-hidden="true">{labels.dropHere}</div>}
+			{composer.editing ? <EditBar composer={composer} /> : <Attachments uploads={uploads} />}
 			<div className="tc-input-row">
-				<label className="tc-hidden" htmlFor={`${id}text`}>Message</label>
+				{onUpload && !composer.editing && <AttachButton accept={accept} uploads={uploads} />}
+				<label className="tc-hidden" htmlFor={`${id}text`}>{labels.compose}</label>
 				<textarea
-					id={`${id}text`} data-testid="message-input" rows={1} value={text} placeholder={placeholder}
-					aria-describedby={error ? `${id}error` : undefined}
-					onChange={(event) => onText(event.target.value)} onKeyDown={onKeyDown}
-					onBlur={() => room.setTyping(false)}
+					ref={field} id={`${id}text`} data-testid="message-input" rows={1} value={composer.text} dir="auto" enterKeyHint="send"
+					placeholder={placeholder ?? labels.placeholder} aria-describedby={`${id}hints`}
+					onChange={(event) => composer.write(event.target.value)} onKeyDown={onKeyDown} onPaste={onPaste}
+					onBlur={composer.stopTyping}
 				/>
-				<button type="submit" className="tc-send" data-testid="send-button" aria-label="Send">
+				<button type="submit" className="tc-send" data-testid="send-button" aria-label={composer.editing ? labels.save : labels.send}>
 					<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
-						<path d="M3.4 20.4 21 12 3.4 3.6 3.4 10.2 15 12 3.4 13.8z" fill="currentColor" />
+						<path d="M12 19V6M6 11.5L12 5.5l6 6" fill="none" stroke="currentColor" strokeWidth="2.2" strokeLinecap="round" strokeLinejoin="round" />
 					</svg>
 				</button>
 			</div>
-			{images && (
-				<div className="tc-input-image">
-					<svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true">
-						<path
-							d="M4 5h16v14H4zM4 16l4.5-5 3.5 4 2.5-2.5L20 18M15.5 9.5h.01"
-							fill="none" stroke="currentColor" strokeWidth="1.8" strokeLinejoin="round" strokeLinecap="round"
-						/>
-					</svg>
-					<label className="tc-hidden" htmlFor={`${id}image`}>Image address</label>
-					<input
-						id={`${id}image`} data-testid="image-url-input" type="url" inputMode="url" value={imageUrl}
-						placeholder="Image address (https://…)" autoComplete="off"
-						onChange={(event) => setImageUrl(event.target.value)} onKeyDown={onKeyDown}
-					/>
-				</div>
-			)}
-			{error && <p className="tc-error" id={`${id}error`} role="alert">{error}</p>}
+			{images && !onUpload && !composer.editing && <ImageAddress composer={composer} id={id} onKeyDown={onKeyDown} />}
+			<Hints composer={composer} seconds={seconds} id={id} />
 		</form>
 	);
 }

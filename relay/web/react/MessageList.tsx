@@ -1,194 +1,189 @@
 /*
  * MessageList.tsx: the conversation: messages, notices and what is on its way,
- * oldest first. It stays at the end while the reader is there, keeps the place
- * while older lines are loaded before it, and marks as read what was on the
- * screen.
+ * oldest first. Only the rows near the view are in the page (window.ts); the
+ * reader's place is kept while older ones are loaded before it, and the end
+ * is kept in view while the reader is there.
+ *
+ * It shows what it is given and knows no client; useConversation() makes
+ * its properties from a room.
  */
 
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+'use client';
+
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { ReactElement, RefObject } from 'react';
-import type { LineEntry, Room, RoomState } from '../client/index.js';
-import { useRoomState, useTaskChat } from './hooks.js';
-import { MessageItem, NoticeItem, PendingItem } from './MessageItem.js';
-import { day, describeNotice, plainName } from './names.js';
-import type { NameOf } from './names.js';
+import type { LineEntry, Member, PendingMessage } from '../client/index.js';
+import { makeMarks, useAnnouncements, useReading, useUnreadLine } from './listState.js';
+import type { Reading } from './listState.js';
+import { MessageRow } from './MessageRow.js';
+import type { MessageActions } from './MessageRow.js';
+import { firstUnread, rowAt, rowKeys } from './rows.js';
+import { useUi } from './settings.js';
+import { useListWindow } from './window.js';
+import type { ListWindowHandle } from './window.js';
 
-export interface MessageListProps {
-	room: Room;
-	nameOf?: NameOf;
+export interface MessageListProps extends MessageActions {
+	/** Messages and notices in order of seq. */
+	entries: readonly LineEntry[];
+	/** Messages on their way, shown after the entries. */
+	pending?: readonly PendingMessage[];
+	/** The reader. */
+	userId: string | null;
+	/** The members, for how far own messages came. */
+	members?: readonly Member[];
+	/** Up to date with the server [true]: nothing is marked as read before. */
+	live?: boolean;
+	/** The newest seq that is here [that of the last entry]. */
+	lastSeq?: number;
+	/** The reader's own read mark, and how many messages of others come after it. */
+	readSeq?: number;
+	unread?: number;
+	hasOlder?: boolean;
+	loadingOlder?: boolean;
+	/** Asked for when the reader comes near the beginning; rejects when it failed. */
+	onLoadOlder?: () => Promise<unknown> | void;
+	/** The reader has seen everything up to this seq. */
+	onRead?: (seq: number) => void;
 }
 
-/* Nearer to the end than this (in pixels) counts as being there. */
-const NEAR_END = 48;
-const NEAR_START = 80;
+/* Nearer to the beginning than this (in pixels): older ones are asked for. */
+const NEAR_START = 1_200;
+/* Where the unread line is put, under the top of the view. */
+const UNREAD_BELOW = 56;
+const NO_MEMBERS: readonly Member[] = [];
+const NOTHING_PENDING: readonly PendingMessage[] = [];
 
-/* Who has read up to which own message: seq of the newest one read → names. */
-function readMarks(state: RoomState, me: string | null, nameOf: NameOf): Map<number, string> {
-	const mine = state.entries.filter((entry) => entry.kind === 'message' && entry.message.sender_id === me);
-	const readers = new Map<number, string[]>();
-	for (const member of state.members) {
-		if (member.user_id === me)
-			continue;
-		const last = mine.findLast((entry) => entry.seq <= member.last_read_seq);
-		if (last)
-			readers.set(last.seq, [...(readers.get(last.seq) ?? []), nameOf(member.user_id)]);
-	}
-	/* In a talk of two the word alone says it. */
-	const alone = state.members.length <= 2;
-	return new Map([...readers].map(([seq, names]) => [seq, alone ? 'Seen' : `Seen by ${names.join(', ')}`]));
+/* Asks for older ones whenever the reader is near the beginning. */
+function useOlder(props: MessageListProps, scroller: RefObject<HTMLDivElement | null>): {
+	failed: boolean; load(): void; check(): void;
+} {
+	const { hasOlder = false, loadingOlder = false, onLoadOlder, entries } = props;
+	const [failed, setFailed] = useState(false);
+	const load = useCallback(() => {
+		setFailed(false);
+		onLoadOlder?.()?.catch(() => setFailed(true));
+	}, [onLoadOlder]);
+	const check = useCallback(() => {
+		const element = scroller.current;
+		if (element && element.clientHeight > 0 && element.scrollTop < NEAR_START && hasOlder && !loadingOlder && !failed)
+			load();
+	}, [scroller, hasOlder, loadingOlder, failed, load]);
+	/* The page that came may not have been enough. */
+	useEffect(check, [check, entries.length]);
+	return { failed, load, check };
 }
 
-function senderOf(entry: LineEntry | undefined): string | null {
-	return entry?.kind === 'message' && !entry.message.is_system_message ? entry.message.sender_id : null;
-}
-
-interface EntryContext {
-	state: RoomState;
-	me: string | null;
-	nameOf: NameOf;
-}
-
-/* The entries with a heading for each day and a name where the sender changes. */
-function entryItems({ state, me, nameOf }: EntryContext): ReactElement[] {
-	const marks = readMarks(state, me, nameOf);
-	const items: ReactElement[] = [];
-	let lastDay = '';
-	state.entries.forEach((entry, index) => {
-		if (entry.kind === 'notice') {
-			items.push(
-				<NoticeItem key={entry.seq} seq={entry.seq} type={entry.event.type}>
-					{describeNotice(entry.event, nameOf)}
-				</NoticeItem>,
-			);
-			return;
-		}
-		const { message } = entry;
-		const thisDay = day(message.created_at);
-		const newDay = thisDay !== lastDay;
-		if (newDay)
-			items.push(<li key={`day ${thisDay} ${entry.seq}`} className="tc-day">{thisDay}</li>);
-		lastDay = thisDay;
-		const sender = message.sender_id;
-		const repeated = !newDay && sender !== null && senderOf(state.entries[index - 1]) === sender;
-		items.push(
-			<MessageItem
-				key={entry.seq} message={message} mine={sender !== null && sender === me}
-				name={repeated || sender === null ? null : nameOf(sender)} seen={marks.get(entry.seq) ?? null}
-			/>,
-		);
-	});
-	return items;
-}
-
-interface Place {
-	atEnd: boolean;
-	height: number;
-	firstSeq: number | undefined;
-}
-
-/* Keeps the end in view, or the place where older lines came in before it. */
-function useStablePlace(list: RefObject<HTMLDivElement | null>, state: RoomState): RefObject<Place> {
-	const place = useRef<Place>({ atEnd: true, height: 0, firstSeq: undefined });
-	const firstSeq = state.entries[0]?.seq;
+/* Once, when the list is live: to the first unread message, if it is out of view. */
+function useFirstPlace(props: Reading, model: ListWindowHandle['model']): void {
+	const { live, entries, userId, readSeq, unread } = props;
+	const done = useRef(false);
 	useLayoutEffect(() => {
-		const element = list.current;
-		if (!element)
+		if (done.current || !live || entries.length === 0)
 			return;
-		const before = place.current;
-		if (before.atEnd)
-			element.scrollTop = element.scrollHeight;
-		else if (firstSeq !== undefined && before.firstSeq !== undefined && firstSeq < before.firstSeq)
-			element.scrollTop += element.scrollHeight - before.height;
-		place.current = { ...before, height: element.scrollHeight, firstSeq };
-	}, [list, state, firstSeq]);
-	useEffect(() => {
-		const element = list.current;
-		const content = element?.firstElementChild;
-		if (!element || !content || typeof ResizeObserver === 'undefined')
-			return;
-		/* Images and the window change heights after rendering. */
-		const observer = new ResizeObserver(() => {
-			if (place.current.atEnd)
-				element.scrollTop = element.scrollHeight;
-			place.current.height = element.scrollHeight;
-		});
-		observer.observe(content);
-		observer.observe(element);
-		return () => observer.disconnect();
-	}, [list]);
-	return place;
+		done.current = true;
+		const entry = unread > 0 ? entries[firstUnread({ entries, userId }, readSeq)] : undefined;
+		if (entry)
+			model.toKey(entry.seq, UNREAD_BELOW);
+	}, [live, entries, userId, readSeq, unread, model]);
 }
 
-/* Marks as read while the end is in view and the page is looked at. */
-function useReadMarks(room: Room, state: RoomState, atEnd: boolean): void {
-	const { lastSeq, phase } = state;
-	useEffect(() => {
-		function mark(): void {
-			if (atEnd && phase === 'joined' && lastSeq > 0 && document.visibilityState === 'visible')
-				room.markRead(lastSeq);
-		}
-		mark();
-		document.addEventListener('visibilitychange', mark);
-		return () => document.removeEventListener('visibilitychange', mark);
-	}, [room, lastSeq, phase, atEnd]);
+/* When the row that had the focus goes out of the page, the list takes it. */
+function useKeptFocus(scroller: RefObject<HTMLDivElement | null>): { onFocus(): void; onBlur(): void } {
+	const inside = useRef(false);
+	useLayoutEffect(() => {
+		if (!inside.current || !scroller.current || scroller.current.contains(document.activeElement))
+			return;
+		scroller.current.focus({ preventScroll: true });
+	});
+	return useMemo(() => ({
+		onFocus: () => {
+			inside.current = true;
+		},
+		onBlur: () => {
+			inside.current = false;
+		},
+	}), []);
 }
 
-export function MessageList({ room, nameOf = plainName }: MessageListProps): ReactElement {
-	const { connection } = useTaskChat();
-	const state = useRoomState(room);
-	const list = useRef<HTMLDivElement>(null);
-	const place = useStablePlace(list, state);
-	const [atEnd, setAtEnd] = useState(true);
-	const [olderFailed, setOlderFailed] = useState(false);
-	useReadMarks(room, state, atEnd);
+/* Whoever sends wants to see it. */
+function useOwnInView(pendingCount: number, toEnd: () => void): void {
+	const before = useRef(pendingCount);
+	useEffect(() => {
+		if (pendingCount > before.current)
+			toEnd();
+		before.current = pendingCount;
+	}, [pendingCount, toEnd]);
+}
 
-	const loadOlder = useCallback(() => {
-		setOlderFailed(false);
-		room.loadOlder().catch(() => setOlderFailed(true));
-	}, [room]);
+function Head({ props, older }: { props: MessageListProps; older: { failed: boolean; load(): void } }): ReactElement | null {
+	const { labels } = useUi();
+	const { entries, pending = NOTHING_PENDING, hasOlder = false, loadingOlder = false, live = true } = props;
+	if (hasOlder)
+		return (
+			<div className="tc-head">
+				<button type="button" data-testid="load-older" disabled={loadingOlder} onClick={older.load}>
+					{loadingOlder ? labels.loadingOlder : older.failed ? labels.olderFailed : labels.older}
+				</button>
+			</div>
+		);
+	if (!live && entries.length === 0)
+		return null;
+	return <div className="tc-head">{entries.length + pending.length === 0 ? labels.empty : labels.beginning}</div>;
+}
 
-	function onScroll(): void {
-		const element = list.current;
-		if (!element)
-			return;
-		const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END;
-		place.current.atEnd = isAtEnd;
-		setAtEnd(isAtEnd);
-		if (element.scrollTop < NEAR_START && !isAtEnd && !olderFailed)
-			loadOlder();
-	}
+function useActions({ onRetry, onDiscard, onEdit, onDelete }: MessageActions): MessageActions {
+	return useMemo(() => ({
+		...(onRetry && { onRetry }), ...(onDiscard && { onDiscard }), ...(onEdit && { onEdit }), ...(onDelete && { onDelete }),
+	}), [onRetry, onDiscard, onEdit, onDelete]);
+}
 
-	function toEnd(): void {
-		list.current?.scrollTo({ top: list.current.scrollHeight, behavior: 'smooth' });
-	}
+export function MessageList(props: MessageListProps): ReactElement {
+	const { entries, pending = NOTHING_PENDING, userId, members = NO_MEMBERS, live = true, readSeq = 0, unread = 0 } = props;
+	const { labels, formats } = useUi();
+	const keys = useMemo(() => rowKeys(entries, pending), [entries, pending]);
+	const { scroller, list, span, model, version, onScroll, toEnd } = useListWindow(keys);
+	const { atEnd } = model;
+	const lastSeq = props.lastSeq ?? entries[entries.length - 1]?.seq ?? 0;
+	const reading: Reading = { entries, userId, live, lastSeq, readSeq, unread, atEnd };
+	const unreadAfter = useUnreadLine(reading, pending.length);
+	const said = useAnnouncements(reading);
+	const older = useOlder(props, scroller);
+	const actions = useActions(props);
+	const focus = useKeptFocus(scroller);
+	useFirstPlace(reading, model);
+	useReading(reading, model, version, props.onRead);
+	useOwnInView(pending.length, toEnd);
 
-	const empty = state.phase === 'joined' && state.entries.length === 0 && state.pending.length === 0;
+	const marks = useMemo(() => makeMarks(entries, members, userId), [entries, members, userId]);
+	const talk = { entries, pending, userId, unreadAfter, formats };
+	const rows = Array.from({ length: span.end - span.start }, (_, at) => rowAt(talk, span.start + at));
 	return (
 		<div className="tc-list-frame">
 			<div
-				ref={list} className="tc-list" data-testid="message-list" role="log" tabIndex={0} aria-label="Messages"
-				aria-busy={state.loadingOlder || state.phase === 'joining'} onScroll={onScroll}
+				ref={scroller} className="tc-list" data-testid="message-list" role="log" aria-live="off" aria-label={labels.messages}
+				aria-busy={!live || props.loadingOlder === true} tabIndex={0} style={{ position: 'relative', overflowAnchor: 'none' }}
+				onScroll={() => {
+					onScroll();
+					older.check();
+				}}
+				{...focus}
 			>
-				<ul>
-					{state.hasOlder && (
-						<li className="tc-older">
-							<button type="button" data-testid="load-older" disabled={state.loadingOlder} onClick={loadOlder}>
-								{state.loadingOlder ? 'Loading…' : olderFailed ? 'Could not load. Try again' : 'Earlier messages'}
-							</button>
-						</li>
-					)}
-					{empty && <li className="tc-empty">No messages yet. Say hello!</li>}
-					{entryItems({ state, me: connection.userId, nameOf })}
-					{state.pending.map((pending) => (
-						<PendingItem key={pending.clientMsgId} pending={pending} room={room} />
+				<Head props={props} older={older} />
+				<ul ref={list} className="tc-rows" style={{ paddingTop: span.before, paddingBottom: span.after }}>
+					{rows.map((row) => (
+						<MessageRow key={row.key} row={row} status={marks.status(row)} seenBy={marks.seenBy(row)} actions={actions} />
 					))}
 				</ul>
 			</div>
 			{!atEnd && (
-				<button type="button" className="tc-to-end" onClick={toEnd}>
-					{state.unread > 0 ? `${state.unread} new` : 'Latest'} <span aria-hidden="true">↓</span>
+				<button type="button" className="tc-to-end" data-new={unread > 0} data-testid="to-end" onClick={toEnd}>
+					{unread > 0 ? labels.newCount(unread) : <span className="tc-hidden">{labels.toLatest}</span>}
+					<span aria-hidden="true">↓</span>
 				</button>
 			)}
+			<div className="tc-hidden" role="status" aria-live="polite" aria-atomic="false" data-testid="announcements">
+				{said.map(({ key, text }) => <p key={key}>{text}</p>)}
+			</div>
 		</div>
 	);
 }

@@ -1,75 +1,160 @@
 /*
- * TaskMessaging.tsx: the whole chat of one task: heading, people, the
- * conversation, who types, and the place to write.
+ * TaskMessaging.tsx: the whole chat of one task: heading, people, the private
+ * conversations beside it, the messages, who types, and the place to write.
+ * Each part can be replaced by one of the application's own.
  */
 
-import { useEffect } from 'react';
-import type { ReactElement, ReactNode } from 'react';
-import type { ClientState, RoomState } from '../client/index.js';
-import { useRoom, useTaskChat } from './hooks.js';
+'use client';
+
+import { useEffect, useMemo, useState } from 'react';
+import type { ComponentType, ReactElement, ReactNode } from 'react';
+import type { Condition } from './connection.js';
+import { ConnectionBanner } from './ConnectionBanner.js';
+import type { ConnectionBannerProps } from './ConnectionBanner.js';
+import { useConversation } from './conversation.js';
+import type { Conversation } from './conversation.js';
+import { ConversationList } from './ConversationList.js';
+import type { ConversationListProps } from './ConversationList.js';
+import { useClient, useRooms } from './hooks.js';
+import type { RoomListItem } from '../client/index.js';
+import type { Labels } from './labels.js';
 import { MessageInput } from './MessageInput.js';
+import type { MessageInputProps } from './MessageInput.js';
 import { MessageList } from './MessageList.js';
-import { plainName } from './names.js';
-import type { NameOf } from './names.js';
+import type { MessageListProps } from './MessageList.js';
 import { OnlineStatus } from './OnlineStatus.js';
+import type { OnlineStatusProps } from './OnlineStatus.js';
+import { useUi } from './settings.js';
 import { TypingIndicator } from './TypingIndicator.js';
+import type { TypingIndicatorProps } from './TypingIndicator.js';
+import type { OnUpload } from './uploads.js';
+
+/** The parts of TaskMessaging; each can be given in place of the built-in one. */
+export interface TaskMessagingParts {
+	MessageList: ComponentType<MessageListProps>;
+	MessageInput: ComponentType<MessageInputProps>;
+	TypingIndicator: ComponentType<TypingIndicatorProps>;
+	OnlineStatus: ComponentType<OnlineStatusProps>;
+	ConnectionBanner: ComponentType<ConnectionBannerProps>;
+	ConversationList: ComponentType<ConversationListProps>;
+}
+
+const PARTS: TaskMessagingParts = {
+	MessageList, MessageInput, TypingIndicator, OnlineStatus, ConnectionBanner, ConversationList,
+};
 
 export interface TaskMessagingProps {
 	taskId: string;
-	/** The applicant whose private room it is; without it the main room. */
+	/** The applicant whose private room is open; without it the main room. */
 	applicantId?: string | null;
+	/** The reader chose another conversation of the task; without it the component keeps the choice itself. */
+	onSelect?: (applicantId: string | null) => void;
 	title?: ReactNode;
-	nameOf?: NameOf;
-	/** Offers images by URL [true]. */
+	/** Stands at the end of the heading: buttons of the application. */
+	actions?: ReactNode;
+	/** Shows the task's other conversations, if there are any [true]. */
+	conversations?: boolean;
+	/** Uploads a file and gives its URL; without it no files can be attached. */
+	onUpload?: OnUpload;
+	/** The kinds of files to offer, as for an input element. */
+	accept?: string;
+	/** Offers pictures by their address where there is no onUpload [true]. */
 	images?: boolean;
+	/** Parts to use instead of the built-in ones. */
+	components?: Partial<TaskMessagingParts>;
 }
 
-interface Condition {
-	state: 'connected' | 'connecting' | 'reconnecting' | 'offline' | 'refused';
-	words: string;
+function stateWords(labels: Labels): Record<Condition, string> {
+	return {
+		online: labels.connected, connecting: labels.connecting, 'catching-up': labels.catchingUp,
+		offline: labels.disconnected, refused: labels.signedOut,
+	};
 }
 
-/* What to say of connection and room together. */
-function condition(connection: ClientState, room: RoomState): Condition {
-	if (room.phase === 'failed' || room.phase === 'removed')
-		return {
-			state: 'refused',
-			words: room.phase === 'removed' ? 'You are no longer in this conversation' : 'This conversation is not open to you',
-		};
-	if (connection.status === 'closed')
-		return { state: 'refused', words: 'Signed out' };
-	if (connection.status === 'idle')
-		return { state: 'offline', words: 'Not connected' };
-	if (connection.status === 'open' && room.phase === 'joined')
-		return { state: 'connected', words: 'Connected' };
-	return connection.wasOpen && room.lastSeq > 0
-		? { state: 'reconnecting', words: 'Reconnecting…' }
-		: { state: 'connecting', words: 'Connecting…' };
+/* The condition is told by the banner; here it is a dot with words. */
+function ConnectionState({ condition, words }: { condition: Condition; words: string }): ReactElement {
+	return <span className="tc-connection" data-testid="connection-state" data-state={condition}>{words}</span>;
 }
 
-export function TaskMessaging(props: TaskMessagingProps): ReactElement {
-	const { taskId, applicantId = null, title = 'Messages', nameOf = plainName, images = true } = props;
-	const { client, connection } = useTaskChat();
-	const { room, state } = useRoom(taskId, applicantId);
-	const { state: now, words } = condition(connection, state);
+function Heading({ chat, title, actions, parts }: {
+	chat: Conversation; title: ReactNode; actions: ReactNode; parts: TaskMessagingParts;
+}): ReactElement {
+	const { labels } = useUi();
+	const { condition } = chat;
+	return (
+		<header className="tc-header">
+			<div className="tc-heading">
+				<h2>{title}</h2>
+				<ConnectionState
+					condition={condition} words={condition === 'refused' ? chat.banner.refusal ?? labels.signedOut : stateWords(labels)[condition]}
+				/>
+				{actions}
+			</div>
+			<parts.OnlineStatus {...chat.people} />
+		</header>
+	);
+}
 
+function Open({ props, parts, chat }: {
+	props: TaskMessagingProps; parts: TaskMessagingParts; chat: Conversation;
+}): ReactElement {
+	const { onUpload, accept, images } = props;
+	return (
+		<div className="tc-main">
+			<parts.ConnectionBanner {...chat.banner} />
+			<parts.MessageList {...chat.list} />
+			<parts.TypingIndicator {...chat.typing} />
+			<parts.MessageInput
+				{...chat.input} {...(onUpload && { onUpload })} {...(accept !== undefined && { accept })}
+				{...(images !== undefined && { images })}
+			/>
+		</div>
+	);
+}
+
+/* Presence says which task is looked at. */
+function useCurrentTask(taskId: string): void {
+	const client = useClient();
 	useEffect(() => {
 		client.setCurrentTask(taskId);
 		return () => client.setCurrentTask(null);
 	}, [client, taskId]);
+}
+
+/* The task's main room first, then the private ones, latest first. */
+function useTaskRooms(taskId: string): readonly RoomListItem[] {
+	const { rooms } = useRooms();
+	return useMemo(() => {
+		const here = rooms.filter((room) => room.task_id === taskId);
+		return [...here.filter((room) => room.applicant_id === null), ...here.filter((room) => room.applicant_id !== null)];
+	}, [rooms, taskId]);
+}
+
+export function TaskMessaging(props: TaskMessagingProps): ReactElement {
+	const { taskId, applicantId = null, onSelect, title, actions = null, conversations = true } = props;
+	const { labels } = useUi();
+	const [chosen, setChosen] = useState({ taskId, applicantId: props.applicantId, now: applicantId });
+	/* Another choice from outside counts at once. */
+	if (chosen.taskId !== taskId || chosen.applicantId !== props.applicantId)
+		setChosen({ taskId, applicantId: props.applicantId, now: applicantId });
+	const selected = onSelect ? applicantId : chosen.now;
+	const parts = { ...PARTS, ...props.components };
+	const chat = useConversation(taskId, selected);
+	const rooms = useTaskRooms(taskId);
+	useCurrentTask(taskId);
 
 	return (
-		<section className="tc-chat" aria-label={typeof title === 'string' ? title : 'Messages'}>
-			<header className="tc-header">
-				<div className="tc-heading">
-					<h2>{title}</h2>
-					<span className="tc-connection" data-testid="connection-state" data-state={now} role="status">{words}</span>
-				</div>
-				<OnlineStatus room={room} nameOf={nameOf} />
-			</header>
-			<MessageList room={room} nameOf={nameOf} />
-			<TypingIndicator room={room} nameOf={nameOf} />
-			<MessageInput room={room} images={images} />
+		<section className="tc-chat" aria-label={typeof title === 'string' ? title : labels.messages}>
+			<Heading chat={chat} title={title ?? labels.messages} actions={actions} parts={parts} />
+			<div className="tc-body">
+				{conversations && rooms.length > 1 && (
+					<parts.ConversationList
+						rooms={rooms} selected={chat.state.applicantId} userId={chat.list.userId}
+						onSelect={onSelect ?? ((next) => setChosen({ ...chosen, now: next }))}
+					/>
+				)}
+				<Open key={`${taskId} ${selected ?? ''}`} props={props} parts={parts} chat={chat} />
+			</div>
 		</section>
 	);
 }

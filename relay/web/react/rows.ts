@@ -1,0 +1,137 @@
+/*
+ * rows.ts: what stands in each line of the conversation: the entries of the
+ * line, then the messages on their way. A row is worked out only when it is
+ * shown, from its neighbours, so ten thousand of them cost nothing.
+ */
+
+import type { LineEntry, Message, PendingMessage } from '../client/index.js';
+import type { Formats } from './format.js';
+
+export type RowKey = number | string;
+
+export interface Conversation {
+	entries: readonly LineEntry[];
+	pending: readonly PendingMessage[];
+	userId: string | null;
+	/** The unread line stands before the first message of others after this seq. */
+	unreadAfter: number | null;
+	formats: Formats;
+}
+
+export interface Row {
+	/** For React: the same while a message turns from pending to committed. */
+	key: string;
+	entry: LineEntry | null;
+	pending: PendingMessage | null;
+	mine: boolean;
+	/** A time on the day that begins here, or null. */
+	day: string | null;
+	unread: boolean;
+	/** First and last of one sender's messages in a row. */
+	first: boolean;
+	last: boolean;
+}
+
+/* Two messages of one sender further apart than this are no group. */
+const GROUP_MS = 5 * 60_000;
+/* How many notices are looked past for the message before. */
+const LOOK_BACK = 40;
+
+/** The keys of all rows, in order: seqs, then the ids of pending messages. */
+export function rowKeys(entries: readonly LineEntry[], pending: readonly PendingMessage[]): RowKey[] {
+	const keys: RowKey[] = new Array<RowKey>(entries.length + pending.length);
+	for (let index = 0; index < entries.length; index++)
+		keys[index] = entries[index]?.seq ?? 0;
+	pending.forEach((one, index) => {
+		keys[entries.length + index] = one.clientMsgId;
+	});
+	return keys;
+}
+
+interface Spoken {
+	sender: string | null;
+	time: string;
+}
+
+function messageAt(entries: readonly LineEntry[], index: number): Message | null {
+	const entry = entries[index];
+	return entry?.kind === 'message' ? entry.message : null;
+}
+
+/* Who says what stands at this index, and when; null for notices and system messages. */
+function spokenAt({ entries, pending, userId }: Conversation, index: number): Spoken | null {
+	const waiting = pending[index - entries.length];
+	if (waiting)
+		return { sender: userId, time: waiting.createdAt };
+	const message = messageAt(entries, index);
+	return message && !message.is_system_message ? { sender: message.sender_id, time: message.created_at } : null;
+}
+
+function together(talk: Conversation, one: Spoken | null, other: Spoken | null): boolean {
+	return one !== null && other !== null && one.sender === other.sender
+		&& Math.abs(Date.parse(other.time) - Date.parse(one.time)) < GROUP_MS
+		&& talk.formats.dayKey(one.time) === talk.formats.dayKey(other.time);
+}
+
+/* The time of the message before this index; notices have none. */
+function timeBefore(entries: readonly LineEntry[], index: number): string | null {
+	for (let at = index - 1; at >= 0 && at >= index - LOOK_BACK; at--) {
+		const message = messageAt(entries, at);
+		if (message)
+			return message.created_at;
+	}
+	return null;
+}
+
+function dayAt(talk: Conversation, index: number, time: string | null): string | null {
+	if (time === null)
+		return null;
+	const before = timeBefore(talk.entries, Math.min(index, talk.entries.length));
+	return before !== null && talk.formats.dayKey(before) === talk.formats.dayKey(time) ? null : time;
+}
+
+/** True for messages of others, which the reader may not have seen. */
+function fromOthers(entry: LineEntry | undefined, userId: string | null): boolean {
+	return entry?.kind === 'message' && entry.message.sender_id !== userId;
+}
+
+/** The index of the first message of others after `seq`, or -1. */
+export function firstUnread({ entries, userId }: Pick<Conversation, 'entries' | 'userId'>, seq: number): number {
+	let at = entries.length;
+	while (at > 0 && (entries[at - 1]?.seq ?? 0) > seq)
+		at--;
+	while (at < entries.length && !fromOthers(entries[at], userId))
+		at++;
+	return at < entries.length ? at : -1;
+}
+
+function isUnreadLine(talk: Conversation, index: number): boolean {
+	const { entries, unreadAfter, userId } = talk;
+	const entry = entries[index];
+	if (unreadAfter === null || !entry || entry.seq <= unreadAfter || !fromOthers(entry, userId))
+		return false;
+	return firstUnread(talk, unreadAfter) === index;
+}
+
+/** The row at an index of rowKeys(). */
+export function rowAt(talk: Conversation, index: number): Row {
+	const { entries, pending, userId } = talk;
+	const entry = entries[index] ?? null;
+	const waiting = pending[index - entries.length] ?? null;
+	const message = messageAt(entries, index);
+	const here = spokenAt(talk, index);
+	const mine = waiting !== null || (here !== null && userId !== null && here.sender === userId);
+	const day = dayAt(talk, index, waiting?.createdAt ?? message?.created_at ?? null);
+	const unread = isUnreadLine(talk, index);
+	const id = waiting?.clientMsgId ?? (mine ? message?.client_msg_id : null);
+	return {
+		key: id ? `c${id}` : `s${entry?.seq ?? index}`,
+		entry,
+		pending: waiting,
+		mine,
+		day,
+		unread,
+		first: day !== null || unread || !together(talk, spokenAt(talk, index - 1), here),
+		last: !together(talk, here, spokenAt(talk, index + 1)) || isUnreadLine(talk, index + 1),
+	};
+}
