@@ -37,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(taskchat_require_task);
 PG_FUNCTION_INFO_V1(taskchat_missing_tasks);
+PG_FUNCTION_INFO_V1(taskchat_check_key);
 PG_FUNCTION_INFO_V1(taskchat_bind_tasks);
 PG_FUNCTION_INFO_V1(taskchat_unbind_tasks);
 PG_FUNCTION_INFO_V1(taskchat_backfill_rooms);
@@ -244,6 +245,15 @@ ask(void *argument)
 	give_back(&ownership);
 }
 
+/* Says the error that the column's type, or its domain, has no such value? */
+static bool
+is_no_value(const ErrorData *error)
+{
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+}
+
 /*
  * Ask at commit.  A value that the column's type does not have is not there;
  * after any other error it is taken to be there.
@@ -269,7 +279,7 @@ ask_carefully(Question *question)
 		}
 		return;
 	}
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+	if (is_no_value(error))
 		return;
 	ereport(WARNING,
 			(errmsg("taskchat could not look for a row of table \"%s\"", get_rel_name(question->relid)),
@@ -410,7 +420,7 @@ taskchat_require_task(PG_FUNCTION_ARGS)
 		Question	question = {binding->tasks, binding->task_key, 1, &task_id, &present, true};
 		ErrorData  *error = try_in_subtransaction(ask, &question);
 
-		if (error && ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+		if (error && !is_no_value(error))
 			ReThrowError(error);
 		if (present)
 			PG_RETURN_VOID();
@@ -445,6 +455,14 @@ taskchat_missing_tasks(PG_FUNCTION_ARGS)
 		if (!present[i] && bindings != NIL)
 			values[n++] = values[i];
 	PG_RETURN_DATUM(text_array(n, values));
+}
+
+/* check_key(relation regclass, key name): 42883 for a column whose values can't be looked for. */
+Datum
+taskchat_check_key(PG_FUNCTION_ARGS)
+{
+	(void) key_condition(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1)), "$1");
+	PG_RETURN_VOID();
 }
 
 /* Owner's rights are those of the caller, also where a definer function or SET ROLE has changed them. */

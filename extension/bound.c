@@ -216,9 +216,13 @@ all_values(const Bound *bound, Relation relation, HeapTuple row, char **values)
 		values[i] = render_json(&bound->columns[i], relation, row);
 }
 
-/* A row is there that wasn't, or came back: a partition's, a reloaded one. */
+/*
+ * A row is there that wasn't.  It may be one that went before: of another
+ * partition, reloaded, or (renamed) one whose key another row has given up or
+ * is yet to give up.
+ */
 static void
-task_appears(Bound *bound, Relation relation, HeapTuple row)
+task_appears(Bound *bound, Relation relation, HeapTuple row, bool renamed)
 {
 	char	   *task_id = render_text(&bound->key, relation, row);
 	char	   *creator_id = render_text(&bound->creator, relation, row);
@@ -232,7 +236,7 @@ task_appears(Bound *bound, Relation relation, HeapTuple row)
 		return;
 	}
 	change = new_change(bound, task_id);
-	if (stage_has_task(change.watch, task_id))
+	if (renamed || stage_has_task(change.watch, task_id))
 	{
 		all_values(bound, relation, row, change.new_values);
 		change.new_creator = id_usable(creator_id) ? creator_id : NULL;
@@ -319,7 +323,7 @@ task_changes(Bound *bound, Relation relation, HeapTuple old, HeapTuple new)
 		if (old_id == NULL || task_id == NULL || strcmp(old_id, task_id) != 0)
 		{
 			task_goes(bound, relation, old);
-			task_appears(bound, relation, new);
+			task_appears(bound, relation, new, true);
 			return;
 		}
 	}
@@ -392,7 +396,7 @@ taskchat_bound_task(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		tasks_truncated(&bound, relation);
 	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		task_appears(&bound, relation, trigger->tg_trigtuple);
+		task_appears(&bound, relation, trigger->tg_trigtuple, false);
 	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		task_changes(&bound, relation, trigger->tg_trigtuple, trigger->tg_newtuple);
 	else

@@ -401,6 +401,7 @@ taskchat_drain_stage(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("this function serves only as trigger of taskchat.stage")));
+	CommandCounterIncrement();	/* made immediate, it fires in the command that has put the row in */
 	simple_heap_delete(trigger->tg_relation, &trigger->tg_trigtuple->t_self);
 	if (stage.marks == NIL || ((DrainMark *) llast(stage.marks))->by != now)
 	{

@@ -86,6 +86,10 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.check_bindable(regclass, name[]) IS 'Internal: refuses what is no table, and columns that it does not have';
 
+CREATE FUNCTION taskchat.check_key(relation regclass, key name) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_check_key' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION taskchat.check_key(regclass, name) IS 'Internal: refuses a key whose values cannot be compared';
+
 CREATE FUNCTION taskchat.own_partitions(relation regclass) RETURNS SETOF regclass
 	LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
@@ -137,6 +141,7 @@ BEGIN
 		RAISE not_null_violation USING MESSAGE = 'watch must not be null', HINT = 'Watch nothing by an empty array.';
 	END IF;
 	PERFORM taskchat.check_bindable(tasks, ARRAY[task_key, creator_key] || watch);
+	PERFORM taskchat.check_key(tasks, task_key);
 	SELECT coalesce(array_agg(w.name ORDER BY w.first), '{}') INTO watched
 	FROM (SELECT u.name, min(u.place) AS first FROM unnest(watch) WITH ORDINALITY AS u (name, place) GROUP BY u.name) w;
 	IF octet_length((SELECT jsonb_object_agg(w.name, '{"old": null, "new": null}'::jsonb) FROM unnest(watched) AS w (name))::text) > 8192 THEN
@@ -149,6 +154,7 @@ BEGIN
 	PERFORM taskchat.follow(tasks, 'taskchat_bound', 'taskchat.bound_task()');
 	IF users IS NOT NULL THEN
 		PERFORM taskchat.check_bindable(users, ARRAY[user_key]);
+		PERFORM taskchat.check_key(users, user_key);
 		SELECT b.* INTO other FROM taskchat.bindings b WHERE b.users = bind_owned_tasks.users LIMIT 1;
 		IF NOT FOUND THEN
 			PERFORM taskchat.follow(users, 'taskchat_bound_user', 'taskchat.bound_user()');
