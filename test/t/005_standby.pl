@@ -121,13 +121,13 @@ sub as_relay
 is( as_relay($standby, q{
 		SELECT command, sqlstate FROM taskchat.relay_run('{ada,ada,ada,ada}', ARRAY[
 			'{"type":"join_task_room","task_id":"1"}', '{"type":"get_messages","task_id":"1"}',
-			'{"type":"send_message","task_id":"1","content":"x"}', '{"type":"user_presence","user_ids":["ben"]}'], false) ORDER BY 1}),
+			'{"type":"send_message","task_id":"1","content":"x"}', '{"type":"user_presence","user_ids":["ben"]}'], false, 262144, 500, 200) ORDER BY 1}),
 	"1|\n2|\n3|25006\n4|", 'frames by the relay');
 is(as_relay($standby, q{SELECT is_online FROM taskchat.relay_presence('{ben}')}), 'f', 'presence for the relay');
 is(as_relay($standby, q{SELECT taskchat.relay_beat('r', '15 s')}), '25006', 'no lease on a standby');
 
 # Promotion.
-my $epoch = q{SELECT data::jsonb ->> 'epoch' FROM taskchat.relay_run('{ada}', ARRAY['{"type":"get_events","task_id":"1"}'], false)};
+my $epoch = q{SELECT data::jsonb ->> 'epoch' FROM taskchat.relay_run('{ada}', ARRAY['{"type":"get_events","task_id":"1"}'], false, 262144, 500, 200)};
 my $hello = 'SELECT epoch FROM taskchat.relay_hello()';
 my $before = as_relay($primary, $epoch);
 my $hello_before = as_relay($primary, $hello);
