@@ -37,12 +37,16 @@ enum MessageColumn
 	COLUMNS = COL_METADATA
 };
 
-/* What send_message() and send_system_message() tell the trigger. */
-static struct
+/* What send_message() and send_system_message() tell the trigger of their one row. */
+typedef struct Sending
 {
-	bool		system;
-	bool		looked_up;
-} sending;
+	bool		system;			/* the rights were the caller's matter */
+	bool		looked_up;		/* there is no message with that client_msg_id */
+	const char *task_id;		/* whose membership this is; NULL: not found yet */
+	Membership	membership;
+} Sending;
+
+static Sending *sending = NULL; /* taken by the next row */
 
 PG_FUNCTION_INFO_V1(taskchat_message_before_insert);
 PG_FUNCTION_INFO_V1(taskchat_lock_message);
@@ -70,6 +74,25 @@ draft_set(Draft *draft, int column, Datum value)
 	draft->nulls[column - 1] = false;
 }
 
+/* Random bytes, drawn in stock: asking for a few costs nearly as much as for many. */
+static void
+take_random(unsigned char *out, int count)
+{
+	static unsigned char stock[256];
+	static int	left = 0;
+
+	if (left < count)
+	{
+		if (!pg_strong_random(stock, sizeof(stock)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
+		left = sizeof(stock);
+	}
+	left -= count;
+	memcpy(out, stock + left, count);
+	memset(stock + left, 0, count);
+}
+
 /* RFC 9562 section 5.7: 48 bits of Unix milliseconds, the rest random. */
 static pg_uuid_t *
 uuid_v7(void)
@@ -79,11 +102,9 @@ uuid_v7(void)
 							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * INT64CONST(86400000));
 	int			i;
 
-	if (!pg_strong_random(uuid->data, UUID_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
 	for (i = 0; i < 6; i++)
 		uuid->data[i] = (unsigned char) (ms >> (8 * (5 - i)));
+	take_random(uuid->data + 6, UUID_LEN - 6);
 	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x70;
 	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
 	return uuid;
@@ -106,16 +127,34 @@ refuse_forged(const Draft *draft, const char *user_id)
 
 	for (i = 0; i < lengthof(own); i++)
 		forged |= !draft->nulls[own[i] - 1];
-	if (!sending.system)
-	{
-		forged |= sender && strcmp(sender, user_id) != 0;
-		forged |= !draft->nulls[COL_SYSTEM - 1] && DatumGetBool(draft->values[COL_SYSTEM - 1]);
-	}
+	forged |= sender && strcmp(sender, user_id) != 0;
+	forged |= !draft->nulls[COL_SYSTEM - 1] && DatumGetBool(draft->values[COL_SYSTEM - 1]);
 	if (forged)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("a message brings a column that is not its sender's to set"),
 				 errhint("Leave out id, room_id, seq, created_at, read_at, edited_at, deleted_at and is_system_message; sender_id is the identity.")));
+}
+
+/* Keep the message where it is until we commit; false: it is gone. */
+static bool
+keep_message(Relation messages, ItemPointer tid)
+{
+	TupleTableSlot *slot = table_slot_create(messages, NULL);
+	bool		kept = row_lock(messages, tid, LockTupleKeyShare, slot);
+
+	ExecDropSingleTupleTableSlot(slot);
+	return kept;
+}
+
+/* The foreign key looks with the transaction's snapshot: what that doesn't see is to be tried again. */
+static bool
+too_new(HeapTuple tuple)
+{
+	TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
+
+	return IsolationUsesXactSnapshot() && !TransactionIdIsCurrentTransactionId(xmin) &&
+		XidInMVCCSnapshot(xmin, GetTransactionSnapshot());
 }
 
 /* reply_to is a message of the same room; one error for unknown and elsewhere. */
@@ -126,19 +165,29 @@ check_reply(const Draft *draft, int64 room_id)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	ItemPointerData tid;
 	bool		isnull;
 	bool		same = false;
 
 	if (draft->nulls[COL_REPLY - 1])
 		return;
-	messages = table_open(relation_oid("task_messages"), AccessShareLock);
+	messages = table_open(relation_oid("task_messages"), RowShareLock);
 	ScanKeyInit(&key, COL_ID, BTEqualStrategyNumber, F_UUID_EQ, draft->values[COL_REPLY - 1]);
 	scan = systable_beginscan(messages, relation_oid("task_messages_id_key"), true, SnapshotSelf, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
+	{
 		same = DatumGetInt64(heap_getattr(tuple, COL_ROOM, RelationGetDescr(messages), &isnull)) == room_id;
+		if (same && too_new(tuple))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("the message that reply_to names is newer than this transaction"),
+					 errhint("Try the transaction again.")));
+		ItemPointerCopy(&tuple->t_self, &tid);
+	}
 	systable_endscan(scan);
-	table_close(messages, AccessShareLock);
+	same = same && keep_message(messages, &tid);
+	table_close(messages, NoLock);
 	if (!same)
 		forbid_room();
 }
@@ -195,15 +244,26 @@ find_duplicate(const char *task_id, const char *sender_id, const char *client_ms
 	return tuple;
 }
 
-/* NEW takes the key of the row that exists: a conflict then finds it, and no seq is spent. */
-static void
-take_key(Draft *draft, HeapTuple existing, TupleDesc desc)
+/*
+ * NEW takes all keys of the row that exists: a conflict then finds it, whatever
+ * ON CONFLICT names, and no seq is spent.  False: the row is just being purged.
+ */
+static bool
+take_key(Draft *draft, HeapTuple existing)
 {
 	static const int key[] = {COL_ID, COL_ROOM, COL_APPLICANT, COL_SEQ, COL_CREATED};
+	Relation	messages = table_open(relation_oid("task_messages"), RowShareLock);
+	TupleDesc	desc = RelationGetDescr(messages);
+	ItemPointerData tid = existing->t_self;
+	bool		kept = keep_message(messages, &tid);
 	int			i;
 
-	for (i = 0; i < lengthof(key); i++)
+	for (i = 0; kept && i < lengthof(key); i++)
 		draft->values[key[i] - 1] = heap_getattr(existing, key[i], desc, &draft->nulls[key[i] - 1]);
+	if (kept)
+		draft_set(draft, COL_SYSTEM, BoolGetDatum(false));
+	table_close(messages, NoLock);
+	return kept;
 }
 
 /* A complete row from the owner or a superuser with no identity is one being restored. */
@@ -223,67 +283,87 @@ is_restore(const Draft *draft, Relation messages)
 		(superuser() || pg_class_ownercheck(RelationGetRelid(messages), user_id));
 }
 
-/* Validate the draft, take the room's next seq and fill the columns that are ours. */
+/* What the draft's address means to its sender, unless send_message() has found that already. */
 static void
-complete_draft(Draft *draft, TupleDesc desc)
+find_membership(const Draft *draft, const char *user_id, Sending *told)
 {
-	const char *user_id = sending.system ? NULL : identity_require();
+	char	   *task_id = draft_text(draft, COL_TASK);
+
+	if (task_id == NULL)
+		refuse_null("task_id");
+	if (told->task_id == NULL || strcmp(told->task_id, task_id) != 0)
+		membership_find(user_id, task_id, draft_text(draft, COL_APPLICANT), &told->membership);
+	if (told->membership.room_id == 0 || told->membership.role == ROLE_OBSERVER)
+		forbid_room();
+}
+
+/* A client_msg_id that was used makes NEW the row that is there: true. */
+static bool
+is_used(Draft *draft, const char *user_id, Sending *told)
+{
 	char	   *client_id = draft_text(draft, COL_CLIENT_ID);
 	char	   *task_id = draft_text(draft, COL_TASK);
 	HeapTuple	existing;
-	RoomRole	role;
-	int64		room_id;
-	Room		room;
 
-	if (draft->nulls[COL_TYPE - 1])
-		draft_set(draft, COL_TYPE, CStringGetTextDatum("text"));
-	if (sending.system)
-		room_id = DatumGetInt64(draft->values[COL_ROOM - 1]);
-	else
-	{
-		refuse_forged(draft, user_id);
-		if (task_id == NULL)
-			refuse_null("task_id");
-		room_id = room_find(user_id, task_id, draft_text(draft, COL_APPLICANT), &role);
-		if (room_id == 0 || role == ROLE_OBSERVER)
-			forbid_room();
-		draft_set(draft, COL_SENDER, CStringGetTextDatum(user_id));
-	}
-	if (client_id)
-	{
-		check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
-		if (!sending.looked_up)
-		{
-			member_lock_first(user_id, task_id);
-			existing = find_duplicate(task_id, user_id, client_id);
-			if (existing)
-			{
-				take_key(draft, existing, desc);
-				return;
-			}
-		}
-	}
+	if (client_id == NULL || told->looked_up)
+		return false;
+	check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
+	member_lock_first(user_id, task_id, draft_text(draft, COL_APPLICANT), &told->membership);
+	existing = find_duplicate(task_id, user_id, client_id);
+	return existing && take_key(draft, existing);
+}
+
+static void
+check_draft(const Draft *draft, int64 room_id)
+{
 	check_content(draft_text(draft, COL_TYPE), draft_text(draft, COL_CONTENT), draft_text(draft, COL_URL));
 	if (!draft->nulls[COL_METADATA - 1])
 		check_json_size("metadata", DatumGetJsonbP(draft->values[COL_METADATA - 1]));
 	check_reply(draft, room_id);
-	if (sending.system)
-	{
-		if (!room_lock(room_id, &room))
-			forbid_room();
-	}
-	else
-		room_enter(room_id, user_id, &room);
-	room_advance(&room, -1);
+}
+
+/* Take the room's next seq and fill the columns that are ours. */
+static void
+number_draft(Draft *draft, Room *room, bool system)
+{
+	room_advance(room, -1);
 	draft_set(draft, COL_ID, UUIDPGetDatum(uuid_v7()));
-	draft_set(draft, COL_ROOM, Int64GetDatum(room_id));
-	draft_set(draft, COL_TASK, CStringGetTextDatum(room.task_id));
-	draft->nulls[COL_APPLICANT - 1] = room.applicant_id == NULL;
-	if (room.applicant_id)
-		draft_set(draft, COL_APPLICANT, CStringGetTextDatum(room.applicant_id));
-	draft_set(draft, COL_SEQ, Int64GetDatum(room.last_seq));
+	draft_set(draft, COL_ROOM, Int64GetDatum(room->room_id));
+	draft_set(draft, COL_TASK, CStringGetTextDatum(room->task_id));
+	draft->nulls[COL_APPLICANT - 1] = room->applicant_id == NULL;
+	if (room->applicant_id)
+		draft_set(draft, COL_APPLICANT, CStringGetTextDatum(room->applicant_id));
+	draft_set(draft, COL_SEQ, Int64GetDatum(room->last_seq));
 	draft_set(draft, COL_CREATED, TimestampTzGetDatum(GetCurrentTimestamp()));
-	draft_set(draft, COL_SYSTEM, BoolGetDatum(sending.system));
+	draft_set(draft, COL_SYSTEM, BoolGetDatum(system));
+}
+
+static void
+complete_system_draft(Draft *draft)
+{
+	int64		room_id = DatumGetInt64(draft->values[COL_ROOM - 1]);
+	Room		room;
+
+	check_draft(draft, room_id);
+	if (!room_lock(room_id, &room))
+		forbid_room();
+	number_draft(draft, &room, true);
+}
+
+static void
+complete_user_draft(Draft *draft, Sending *told)
+{
+	const char *user_id = identity_require();
+	Room		room;
+
+	refuse_forged(draft, user_id);
+	find_membership(draft, user_id, told);
+	draft_set(draft, COL_SENDER, CStringGetTextDatum(user_id));
+	if (is_used(draft, user_id, told))
+		return;
+	check_draft(draft, told->membership.room_id);
+	room_enter(told->membership.room_id, user_id, &told->membership.tid, &room);
+	number_draft(draft, &room, false);
 }
 
 /* BEFORE INSERT ON task_messages FOR EACH ROW; its name sorts after any other. */
@@ -293,6 +373,7 @@ taskchat_message_before_insert(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Draft		draft;
 	TupleDesc	desc;
+	Sending		told = {0};
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
@@ -306,7 +387,15 @@ taskchat_message_before_insert(PG_FUNCTION_ARGS)
 	heap_deform_tuple(trigger->tg_trigtuple, desc, draft.values, draft.nulls);
 	if (is_restore(&draft, trigger->tg_relation))
 		return PointerGetDatum(trigger->tg_trigtuple);
-	complete_draft(&draft, desc);
+	if (sending)
+		told = *sending;
+	sending = NULL;
+	if (draft.nulls[COL_TYPE - 1])
+		draft_set(&draft, COL_TYPE, CStringGetTextDatum("text"));
+	if (told.system)
+		complete_system_draft(&draft);
+	else
+		complete_user_draft(&draft, &told);
 	return PointerGetDatum(heap_form_tuple(desc, draft.values, draft.nulls));
 }
 
@@ -334,7 +423,7 @@ insert_plan(void)
  * caller's context.
  */
 static HeapTuple
-insert_message(Datum *values, const bool *nulls, bool system, bool looked_up)
+insert_message(Datum *values, const bool *nulls, Sending *told)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char		spi_nulls[SEND_ARGS];
@@ -346,8 +435,7 @@ insert_message(Datum *values, const bool *nulls, bool system, bool looked_up)
 		spi_nulls[i] = nulls[i] ? 'n' : ' ';
 	rights_become_owner(&saved);
 	SPI_connect();
-	sending.system = system;
-	sending.looked_up = looked_up;
+	sending = told;
 	PG_TRY();
 	{
 		if (SPI_execute_plan(insert_plan(), values, spi_nulls, false, 0) != SPI_OK_INSERT_RETURNING || SPI_processed != 1)
@@ -355,7 +443,7 @@ insert_message(Datum *values, const bool *nulls, bool system, bool looked_up)
 	}
 	PG_FINALLY();
 	{
-		memset(&sending, 0, sizeof(sending));
+		sending = NULL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
@@ -363,6 +451,21 @@ insert_message(Datum *values, const bool *nulls, bool system, bool looked_up)
 	SPI_finish();
 	rights_restore(&saved);
 	return row;
+}
+
+/* The message that was sent with this client_msg_id, for who is still in a room of the task; NULL if none. */
+static HeapTuple
+find_sent(const Datum *values, const bool *nulls, Sending *told)
+{
+	const char *user_id = identity_require();
+	char	   *client_id = TextDatumGetCString(values[4]);
+
+	check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
+	if (told->membership.room_id == 0)
+		forbid_room();
+	member_lock_first(user_id, told->task_id, nulls[7] ? NULL : TextDatumGetCString(values[7]), &told->membership);
+	told->looked_up = true;
+	return find_duplicate(told->task_id, user_id, client_id);
 }
 
 /*
@@ -373,30 +476,20 @@ insert_message(Datum *values, const bool *nulls, bool system, bool looked_up)
 HeapTuple
 message_send(Datum *values, bool *nulls, bool system, bool *duplicate)
 {
-	bool		looked_up = false;
+	Sending		told = {0};
+	HeapTuple	sent = NULL;
 
-	*duplicate = false;
-	if (!system && !nulls[0] && !nulls[4])
+	told.system = system;
+	if (!system && !nulls[0])
 	{
-		const char *user_id = identity_require();
-		char	   *task_id = TextDatumGetCString(values[0]);
-		char	   *client_id = TextDatumGetCString(values[4]);
-		RoomRole	role;
-		HeapTuple	existing;
-
-		check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
-		if (room_find(user_id, task_id, nulls[7] ? NULL : TextDatumGetCString(values[7]), &role) == 0)
-			forbid_room();
-		member_lock_first(user_id, task_id);
-		existing = find_duplicate(task_id, user_id, client_id);
-		if (existing)
-		{
-			*duplicate = true;
-			return existing;
-		}
-		looked_up = true;
+		told.task_id = TextDatumGetCString(values[0]);
+		membership_find(identity_require(), told.task_id,
+						nulls[7] ? NULL : TextDatumGetCString(values[7]), &told.membership);
+		if (!nulls[4])
+			sent = find_sent(values, nulls, &told);
 	}
-	return insert_message(values, nulls, system, looked_up);
+	*duplicate = sent != NULL;
+	return sent ? sent : insert_message(values, nulls, &told);
 }
 
 /* A row of task_messages as a composite value. */

@@ -22,14 +22,17 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 /* Columns of task_rooms and task_members, in the order of the install script. */
 enum RoomColumn
@@ -54,14 +57,73 @@ PG_FUNCTION_INFO_V1(taskchat_waits);
 PG_FUNCTION_INFO_V1(taskchat_lock_room);
 PG_FUNCTION_INFO_V1(taskchat_lock_member);
 
+/*
+ * What a session remembers until a catalog change makes it doubtful: the oids
+ * of our relations, by the literal that names them, and where the row of the
+ * room is that it wrote in last.
+ */
+static struct
+{
+	const char *name;
+	Oid			oid;
+}			known_relations[32];
+static int	known_count = 0;
+static struct
+{
+	int64		room_id;		/* 0: none */
+	ItemPointerData tid;
+}			last_room;
+
+static void
+forget_all(void)
+{
+	known_count = 0;
+	last_room.room_id = 0;
+}
+
+static void
+at_relation_change(Datum arg, Oid relation)
+{
+	int			i;
+
+	if (!OidIsValid(relation))
+		forget_all();
+	for (i = 0; i < known_count; i++)
+		if (known_relations[i].oid == relation)
+			forget_all();
+}
+
+static void
+at_schema_change(Datum arg, int cache, uint32 hash)
+{
+	forget_all();
+}
+
+void
+room_init(void)
+{
+	CacheRegisterRelcacheCallback(at_relation_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, at_schema_change, (Datum) 0);
+}
+
 /* Oid of a relation of schema taskchat; an error where it is missing. */
 Oid
 relation_oid(const char *name)
 {
-	Oid			oid = get_relname_relid(name, get_namespace_oid("taskchat", false));
+	Oid			oid;
+	int			i;
 
+	for (i = 0; i < known_count; i++)
+		if (known_relations[i].name == name)
+			return known_relations[i].oid;
+	oid = get_relname_relid(name, get_namespace_oid("taskchat", false));
 	if (!OidIsValid(oid))
 		elog(ERROR, "relation taskchat.%s is missing", name);
+	if (known_count < lengthof(known_relations))
+	{
+		known_relations[known_count].name = name;
+		known_relations[known_count++].oid = oid;
+	}
 	return oid;
 }
 
@@ -141,26 +203,25 @@ key_text(ScanKey key, AttrNumber column, const char *value)
 }
 
 /*
- * Which room (task_id, applicant_id) means for this user, and as what: the
- * main room where applicant_id is NULL, or the user's own private room for
- * somebody who is an applicant only.  0 and ROLE_NONE: no member of any such.
- * 22023 and 54000 for what can be no address.
+ * What (task_id, applicant_id) means for this user: the main room where
+ * applicant_id is NULL, or the user's own private room for somebody who is an
+ * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  22023 and
+ * 54000 for what can be no address.
  */
-int64
-room_find(const char *user_id, const char *task_id, const char *applicant_id, RoomRole *role)
+void
+membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
 {
 	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(members);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	int64		found = 0;
 	bool		found_main = false;
 
-	*role = ROLE_NONE;
 	check_id("task_id", task_id, TASKCHAT_MAX_ID);
 	if (applicant_id)
 		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
+	memset(membership, 0, sizeof(*membership));
 	key_text(&keys[0], MEMBER_USER, user_id);
 	key_text(&keys[1], MEMBER_TASK, task_id);
 	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
@@ -168,21 +229,27 @@ room_find(const char *user_id, const char *task_id, const char *applicant_id, Ro
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		char	   *applicant = column_text(tuple, MEMBER_APPLICANT, desc);
+		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
 		bool		matches;
 
+		if (membership->lowest_id == 0 || room_id < membership->lowest_id)
+		{
+			membership->lowest_id = room_id;
+			ItemPointerCopy(&tuple->t_self, &membership->lowest_tid);
+		}
 		if (applicant_id)
 			matches = applicant && strcmp(applicant, applicant_id) == 0;
 		else
 			matches = applicant == NULL || (!found_main && strcmp(applicant, user_id) == 0);
 		if (!matches)
 			continue;
-		found = column_int64(tuple, MEMBER_ROOM, desc);
+		membership->room_id = room_id;
+		ItemPointerCopy(&tuple->t_self, &membership->tid);
+		membership->role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
 		found_main = applicant == NULL;
-		*role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
 	}
 	systable_endscan(scan);
 	table_close(members, AccessShareLock);
-	return found;
 }
 
 static SysScanDesc
@@ -194,19 +261,49 @@ member_scan(Relation members, ScanKey keys, int64 room_id, const char *user_id)
 							  SnapshotSelf, 2, keys);
 }
 
-/* The user's role in the room as committed now; ROLE_NONE: no member. */
-RoomRole
-room_member_role(int64 room_id, const char *user_id)
+/* Is the row at *tid, still or again, the user's in that room?  Then *role is its role. */
+static bool
+role_at(Relation members, ItemPointer tid, int64 room_id, const char *user_id, RoomRole *role)
+{
+	TupleTableSlot *slot = table_slot_create(members, NULL);
+	bool		same = false;
+
+	if (ItemPointerGetBlockNumber(tid) < RelationGetNumberOfBlocks(members) &&
+		table_tuple_fetch_row_version(members, tid, SnapshotSelf, slot))
+	{
+		bool		should_free;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		TupleDesc	desc = RelationGetDescr(members);
+
+		same = column_int64(tuple, MEMBER_ROOM, desc) == room_id &&
+			strcmp(column_text(tuple, MEMBER_USER, desc), user_id) == 0;
+		if (same)
+			*role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return same;
+}
+
+/*
+ * The user's role in the room as committed now; ROLE_NONE: no member.  tid is
+ * where the member row was a moment ago, or NULL.
+ */
+static RoomRole
+role_in_room(int64 room_id, const char *user_id, ItemPointer tid)
 {
 	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan = member_scan(members, keys, room_id, user_id);
-	HeapTuple	tuple = systable_getnext(scan);
 	RoomRole	role = ROLE_NONE;
 
-	if (HeapTupleIsValid(tuple))
-		role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
-	systable_endscan(scan);
+	if (tid == NULL || !role_at(members, tid, room_id, user_id, &role))
+	{
+		ScanKeyData keys[2];
+		SysScanDesc scan = member_scan(members, keys, room_id, user_id);
+		HeapTuple	tuple = systable_getnext(scan);
+
+		if (HeapTupleIsValid(tuple))
+			role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
+		systable_endscan(scan);
+	}
 	table_close(members, AccessShareLock);
 	return role;
 }
@@ -258,6 +355,20 @@ find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPoin
 	return found;
 }
 
+/* Lock the room's row where this session left it, if it is still there; it is then in slot. */
+static bool
+lock_where_left(Relation rooms, int64 room_id, TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	if (last_room.room_id != room_id ||
+		ItemPointerGetBlockNumber(&last_room.tid) >= RelationGetNumberOfBlocks(rooms) ||
+		!table_tuple_fetch_row_version(rooms, &last_room.tid, SnapshotSelf, slot) ||
+		DatumGetInt64(slot_getattr(slot, ROOM_ID, &isnull)) != room_id)
+		return false;
+	return row_lock(rooms, &last_room.tid, LockTupleNoKeyExclusive, slot);
+}
+
 /*
  * Take the room's lock until the end of the transaction and read its row.
  * False: there is no such room.  55P03 as row_lock().
@@ -269,27 +380,27 @@ room_lock(int64 room_id, Room *room)
 	TupleDesc	desc = RelationGetDescr(rooms);
 	TupleTableSlot *slot = table_slot_create(rooms, NULL);
 	ScanKeyData key;
-	bool		found = false;
+	ItemPointerData tid;
+	bool		found = lock_where_left(rooms, room_id, slot);
 	int			tries;
 
 	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
 	/* A row that moves to another page meanwhile can escape one scan. */
 	for (tries = 0; tries < 3 && !found; tries++)
-		found = find_tid(rooms, "task_rooms_pkey", 1, &key, &room->tid) &&
-			row_lock(rooms, &room->tid, LockTupleNoKeyExclusive, slot);
+		found = find_tid(rooms, "task_rooms_pkey", 1, &key, &tid) &&
+			row_lock(rooms, &tid, LockTupleNoKeyExclusive, slot);
 	if (found)
 	{
 		bool		should_free;
-		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
-		char	   *status = column_text(tuple, ROOM_STATUS, desc);
+		HeapTuple	tuple = heap_copytuple(ExecFetchSlotHeapTuple(slot, false, &should_free));
 
+		room->row = tuple;
 		room->room_id = room_id;
 		room->task_id = column_text(tuple, ROOM_TASK, desc);
 		room->applicant_id = column_text(tuple, ROOM_APPLICANT, desc);
 		room->first_seq = column_int64(tuple, ROOM_FIRST_SEQ, desc);
 		room->last_seq = column_int64(tuple, ROOM_LAST_SEQ, desc);
-		room->closed = strcmp(status, "closed") == 0;
-		ItemPointerCopy(&tuple->t_self, &room->tid);
+		room->closed = strcmp(column_text(tuple, ROOM_STATUS, desc), "closed") == 0;
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rooms, NoLock);
@@ -307,17 +418,18 @@ refuse_closed(void)
 }
 
 /*
- * Take the room's lock to write in it as that user.  42501 for who may not,
- * 55000 when it is closed.
+ * Take the room's lock to write in it as that user; member_tid as in
+ * role_in_room().  42501 for who may not, 55000 when it is closed.
  */
 void
-room_enter(int64 room_id, const char *user_id, Room *room)
+room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
 {
 	RoomRole	role;
 
 	if (!room_lock(room_id, room))
 		forbid_room();
-	role = room_member_role(room_id, user_id);
+	/* Who waited for the lock may have been removed meanwhile. */
+	role = role_in_room(room_id, user_id, member_tid);
 	if (role == ROLE_NONE || role == ROLE_OBSERVER)
 		forbid_room();
 	if (room->closed)
@@ -352,17 +464,11 @@ void
 room_advance(Room *room, int closed)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	TupleTableSlot *slot = table_slot_create(rooms, NULL);
 	Datum		values[ROOM_COLUMNS] = {0};
 	bool		nulls[ROOM_COLUMNS] = {0};
 	bool		replace[ROOM_COLUMNS] = {0};
-	bool		should_free;
-	HeapTuple	old,
-				new;
+	HeapTuple	new;
 
-	if (!table_tuple_fetch_row_version(rooms, &room->tid, SnapshotAny, slot))
-		elog(ERROR, "the locked row of room " INT64_FORMAT " has vanished", room->room_id);
-	old = ExecFetchSlotHeapTuple(slot, false, &should_free);
 	room->last_seq++;
 	values[ROOM_LAST_SEQ - 1] = Int64GetDatum(room->last_seq);
 	replace[ROOM_LAST_SEQ - 1] = true;
@@ -375,14 +481,14 @@ room_advance(Room *room, int closed)
 		replace[ROOM_CLOSED - 1] = true;
 		room->closed = closed;
 	}
-	new = heap_modify_tuple(old, RelationGetDescr(rooms), values, nulls, replace);
-	ExecClearTuple(slot);
-	simple_heap_update(rooms, &room->tid, new);
+	new = heap_modify_tuple(room->row, RelationGetDescr(rooms), values, nulls, replace);
+	simple_heap_update(rooms, &room->row->t_self, new);
 	if (!HeapTupleIsHeapOnly(new))
 		insert_index_entries(rooms, new);
-	ItemPointerCopy(&new->t_self, &room->tid);
-	heap_freetuple(new);
-	ExecDropSingleTupleTableSlot(slot);
+	heap_freetuple(room->row);
+	room->row = new;
+	last_room.room_id = room->room_id;
+	ItemPointerCopy(&new->t_self, &last_room.tid);
 	table_close(rooms, NoLock);
 	CommandCounterIncrement();
 	ForceSyncCommit();
@@ -391,41 +497,26 @@ room_advance(Room *room, int closed)
 
 /*
  * Lock the user's member row of the lowest room_id in the task: who sends the
- * same client_msg_id in two rooms of a task at once meets here.
+ * same client_msg_id in two rooms of a task at once meets here.  membership is
+ * what membership_find() gave, and is found again where it changed meanwhile.
  */
 void
-member_lock_first(const char *user_id, const char *task_id)
+member_lock_first(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
 {
 	Relation	members = open_writable("task_members");
-	TupleDesc	desc = RelationGetDescr(members);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	int64		lowest = 0;
-	ItemPointerData tid;
+	TupleTableSlot *slot = table_slot_create(members, NULL);
+	int64		locked_id = 0;
 
-	key_text(&keys[0], MEMBER_USER, user_id);
-	key_text(&keys[1], MEMBER_TASK, task_id);
-	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
-							  SnapshotSelf, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (membership->lowest_id != 0 && membership->lowest_id != locked_id)
 	{
-		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
+		ItemPointerData tid = membership->lowest_tid;
 
-		if (lowest == 0 || room_id < lowest)
-		{
-			lowest = room_id;
-			ItemPointerCopy(&tuple->t_self, &tid);
-		}
+		if (row_lock(members, &tid, LockTupleNoKeyExclusive, slot))
+			locked_id = membership->lowest_id;
+		if (!ItemPointerEquals(&slot->tts_tid, &membership->lowest_tid))
+			membership_find(user_id, task_id, applicant_id, membership);
 	}
-	systable_endscan(scan);
-	if (lowest != 0)
-	{
-		TupleTableSlot *slot = table_slot_create(members, NULL);
-
-		(void) row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
-		ExecDropSingleTupleTableSlot(slot);
-	}
+	ExecDropSingleTupleTableSlot(slot);
 	table_close(members, NoLock);
 }
 
@@ -466,16 +557,15 @@ taskchat_find_room(PG_FUNCTION_ARGS)
 	const char *user_id = identity_require();
 	char	   *task_id;
 	char	   *applicant_id = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	RoomRole	role;
-	int64		room_id;
+	Membership	membership;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("task_id");
 	task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	room_id = room_find(user_id, task_id, applicant_id, &role);
-	if (room_id == 0 || (PG_GETARG_BOOL(2) && role == ROLE_OBSERVER))
+	membership_find(user_id, task_id, applicant_id, &membership);
+	if (membership.room_id == 0 || (PG_GETARG_BOOL(2) && membership.role == ROLE_OBSERVER))
 		forbid_room();
-	PG_RETURN_INT64(room_id);
+	PG_RETURN_INT64(membership.room_id);
 }
 
 /* refuse_room(): the error of room_find(), for functions in SQL. */
@@ -499,7 +589,7 @@ taskchat_enter_room(PG_FUNCTION_ARGS)
 {
 	Room		room;
 
-	room_enter(PG_GETARG_INT64(0), identity_require(), &room);
+	room_enter(PG_GETARG_INT64(0), identity_require(), NULL, &room);
 	PG_RETURN_VOID();
 }
 

@@ -53,6 +53,7 @@ _PG_init(void)
 							&database_number, 0, 0, 32767,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	identity_init();
+	room_init();
 	doorbell_init();
 	stage_init();
 	bound_init();

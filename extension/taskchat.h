@@ -65,7 +65,7 @@ typedef struct Room
 	int64		first_seq;
 	int64		last_seq;
 	bool		closed;
-	ItemPointerData tid;		/* of the locked row version */
+	HeapTuple	row;			/* the version that is locked */
 } Room;
 
 typedef enum RoomRole
@@ -73,17 +73,28 @@ typedef enum RoomRole
 	ROLE_NONE, ROLE_CREATOR, ROLE_WORKER, ROLE_APPLICANT, ROLE_OBSERVER
 } RoomRole;
 
+/* What an address means to a user. */
+typedef struct Membership
+{
+	int64		room_id;		/* 0: no member */
+	RoomRole	role;
+	ItemPointerData tid;		/* of the member row */
+	int64		lowest_id;		/* of the rooms of that task that the user is in */
+	ItemPointerData lowest_tid; /* of the member row there */
+} Membership;
+
 extern LockWaitPolicy lock_policy;	/* what writers do about somebody else's lock */
 
+extern void room_init(void);
 extern Oid	relation_oid(const char *name);
 extern void require_writable(void);
 extern Relation open_writable(const char *name);
-extern int64 room_find(const char *user_id, const char *task_id, const char *applicant_id, RoomRole *role);
-extern RoomRole room_member_role(int64 room_id, const char *user_id);
+extern void membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership);
 extern bool room_lock(int64 room_id, Room *room);
 extern void room_advance(Room *room, int closed);
-extern void member_lock_first(const char *user_id, const char *task_id);
-extern void room_enter(int64 room_id, const char *user_id, Room *room);
+extern void member_lock_first(const char *user_id, const char *task_id, const char *applicant_id,
+							  Membership *membership);
+extern void room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
 extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
 extern void forbid_room(void) pg_attribute_noreturn();
 

@@ -51,7 +51,7 @@ CREATE INDEX task_members_user_task ON taskchat.task_members (user_id, task_id);
 COMMENT ON TABLE taskchat.task_members IS 'Who is in which room, as what, and how far they have read and received';
 
 CREATE TABLE taskchat.task_messages (
-	id uuid NOT NULL UNIQUE,
+	id uuid NOT NULL,
 	room_id bigint NOT NULL,
 	task_id text COLLATE "C" NOT NULL,
 	applicant_id text COLLATE "C",
@@ -64,13 +64,17 @@ CREATE TABLE taskchat.task_messages (
 	read_at timestamptz,
 	is_system_message boolean NOT NULL DEFAULT false,
 	client_msg_id text COLLATE "C",
-	reply_to uuid REFERENCES taskchat.task_messages (id) ON DELETE SET NULL,
+	reply_to uuid,
 	edited_at timestamptz,
 	deleted_at timestamptz,
-	metadata jsonb,
-	PRIMARY KEY (room_id, seq),
-	CONSTRAINT task_messages_client_msg_id_key UNIQUE (task_id, sender_id, client_msg_id)
+	metadata jsonb
 );
+/* In this order: what is sent twice conflicts in every key, and the first one names the error. */
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT task_messages_client_msg_id_key UNIQUE (task_id, sender_id, client_msg_id);
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT task_messages_pkey PRIMARY KEY (room_id, seq);
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT task_messages_id_key UNIQUE (id);
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT task_messages_reply_to_fkey
+	FOREIGN KEY (reply_to) REFERENCES taskchat.task_messages (id) ON DELETE SET NULL;
 /* Rows come in the order of time. */
 CREATE INDEX task_messages_time ON taskchat.task_messages USING brin (created_at);
 CREATE INDEX task_messages_reply_to ON taskchat.task_messages (reply_to) WHERE reply_to IS NOT NULL;
