@@ -32,6 +32,12 @@ SELECT count(*) FROM members WHERE user_id = 'u-ada';
 COMMIT;
 SELECT * FROM members;
 SELECT * FROM events WHERE kind = 'member_left';
+-- Somebody may apply meanwhile, and a back end may name a creator
+BEGIN;
+SELECT applicant_id, role FROM taskchat.add_member('u-1', 'u-hal', 'applicant');
+SELECT task_id FROM taskchat.open_room('u-1', 'u-ida');
+SELECT * FROM members WHERE task_id = 'u-1';
+ROLLBACK;
 -- … until the table names another
 UPDATE tasks SET creator_id = 'u-dan' WHERE id = 'u-1';
 SELECT * FROM members;

@@ -65,7 +65,9 @@ BEGIN
 		ON CONFLICT ON CONSTRAINT task_rooms_task_id_applicant_id_key DO NOTHING
 		RETURNING room_id INTO private_room;
 	IF FOUND THEN
-		PERFORM taskchat.insert_member(private_room, creator, 'creator');
+		IF creator IS NOT NULL THEN
+			PERFORM taskchat.insert_member(private_room, creator, 'creator');
+		END IF;
 	ELSE
 		private_room := taskchat.backend_room(open_private_room.task_id, open_private_room.applicant_id);
 	END IF;
@@ -73,8 +75,10 @@ BEGIN
 	WHERE m.room_id = private_room AND m.user_id = open_private_room.applicant_id;
 	IF NOT FOUND THEN
 		member := taskchat.put_member(private_room, open_private_room.applicant_id, 'applicant');
-		PERFORM taskchat.notify_user(creator, 'application_received',
-			jsonb_build_object('applicant_id', open_private_room.applicant_id), open_private_room.task_id);
+		IF creator IS NOT NULL THEN
+			PERFORM taskchat.notify_user(creator, 'application_received',
+				jsonb_build_object('applicant_id', open_private_room.applicant_id), open_private_room.task_id);
+		END IF;
 	END IF;
 	RETURN member;
 END

@@ -129,7 +129,11 @@ BEGIN
 	WHERE r.task_id = open_room.task_id AND r.applicant_id IS NULL;
 	SELECT m.user_id INTO creator FROM taskchat.task_members m
 	WHERE m.room_id = room.room_id AND m.role = 'creator';
-	IF creator IS DISTINCT FROM open_room.creator_id THEN
+	IF creator IS NULL THEN
+		/* The last one was deleted from a bound table of users. */
+		PERFORM taskchat.put_member(r.room_id, open_room.creator_id, 'creator')
+			FROM taskchat.task_rooms r WHERE r.task_id = open_room.task_id ORDER BY r.room_id;
+	ELSIF creator <> open_room.creator_id THEN
 		RAISE duplicate_object USING MESSAGE = 'the task has a room with another creator',
 			HINT = 'A task has one main room, and its creator stays.';
 	END IF;
