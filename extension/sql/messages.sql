@@ -17,19 +17,19 @@ COMMENT ON FUNCTION taskchat.lock_message(uuid, text) IS 'Internal: locks that s
 
 CREATE FUNCTION taskchat.message_json(message taskchat.task_messages) RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_message_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION taskchat.message_json(taskchat.task_messages) IS 'A message as on the wire';
+COMMENT ON FUNCTION taskchat.message_json(taskchat.task_messages) IS 'Internal: a message as on the wire';
 
 CREATE FUNCTION taskchat.message_event(message taskchat.task_messages) RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_message_event' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION taskchat.message_event(taskchat.task_messages) IS 'A message''s message_received frame';
+COMMENT ON FUNCTION taskchat.message_event(taskchat.task_messages) IS 'Internal: a message''s message_received frame';
 
 CREATE FUNCTION taskchat.room_event(event taskchat.task_events, message taskchat.task_messages) RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_room_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION taskchat.room_event(taskchat.task_events, taskchat.task_messages) IS 'An event''s frame; the message that it is about may be NULL';
+COMMENT ON FUNCTION taskchat.room_event(taskchat.task_events, taskchat.task_messages) IS 'Internal: an event''s frame; the message that it is about may be NULL';
 
 CREATE FUNCTION taskchat.json_time(at timestamptz) RETURNS text
 	AS 'MODULE_PATHNAME', 'taskchat_json_time' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION taskchat.json_time(timestamptz) IS 'RFC 3339 in UTC with microseconds';
+COMMENT ON FUNCTION taskchat.json_time(timestamptz) IS 'Internal: RFC 3339 in UTC with microseconds';
 
 CREATE FUNCTION taskchat.send_message(task_id text, content text, message_type text DEFAULT 'text',
 		file_url text DEFAULT NULL, client_msg_id text DEFAULT NULL, reply_to uuid DEFAULT NULL,

@@ -10,7 +10,7 @@ AS $$
 		OR EXISTS (SELECT FROM taskchat.task_members m
 			WHERE m.user_id = shares_room_with.user_id AND m.room_id = ANY (taskchat.my_rooms())))
 $$;
-COMMENT ON FUNCTION taskchat.shares_room_with(text) IS 'Whether the identity may see that user';
+COMMENT ON FUNCTION taskchat.shares_room_with(text) IS 'Internal: whether the identity may see that user';
 
 /* Sessions are unlogged, and no standby may touch them: there everybody is offline. */
 CREATE FUNCTION taskchat.presence_of(user_id text, viewer text)
@@ -48,7 +48,7 @@ AS $$
 	SELECT p.* FROM taskchat.presence_of(visible_presence.user_id, taskchat.current_user_id()) AS p
 	WHERE taskchat.shares_room_with(visible_presence.user_id)
 $$;
-COMMENT ON FUNCTION taskchat.visible_presence(text) IS 'Presence of one user, where the identity may see it';
+COMMENT ON FUNCTION taskchat.visible_presence(text) IS 'Internal: presence of one user, where the identity may see it';
 
 CREATE VIEW taskchat.user_presence WITH (security_barrier) AS
 	SELECT u.user_id, p.is_online, p.last_seen, p.current_task_id

@@ -3,11 +3,11 @@
  */
 CREATE FUNCTION taskchat.my_rooms() RETURNS bigint[]
 	AS 'MODULE_PATHNAME', 'taskchat_my_rooms' LANGUAGE C STABLE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION taskchat.my_rooms() IS 'Rooms that the identity is a member of';
+COMMENT ON FUNCTION taskchat.my_rooms() IS 'Internal: rooms that the identity is a member of';
 
 CREATE FUNCTION taskchat.find_room(task_id text, applicant_id text, writing boolean) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'taskchat_find_room' LANGUAGE C STABLE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION taskchat.find_room(text, text, boolean) IS 'The room that an address means to the identity';
+COMMENT ON FUNCTION taskchat.find_room(text, text, boolean) IS 'Internal: the room that an address means to the identity';
 
 CREATE FUNCTION taskchat.require_writable() RETURNS void
 	AS 'MODULE_PATHNAME', 'taskchat_require_writable' LANGUAGE C VOLATILE PARALLEL UNSAFE;
