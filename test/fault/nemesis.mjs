@@ -250,6 +250,18 @@ export const faults = {
       connection.release();
     },
   },
+  'descriptors used up': {
+    about: 'the relay may open nothing more while everybody wants to come back',
+    async inject(stage, seconds) {
+      const { pid } = stage.relay();
+      const limit = (n) => execFileSync('prlimit', ['--pid', String(pid), `--nofile=${n}:`]);
+      const [, before] = /Max open files +(\d+)/.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'));
+      limit(fs.readdirSync(`/proc/${pid}/fd`).length - 3);
+      stage.clients.cut();
+      await sleep(seconds * 1000);
+      limit(before);
+    },
+  },
   'settings broken': {
     about: 'SIGHUP with a file that is none: the old settings stay',
     async inject(stage, seconds) {
@@ -262,16 +274,3 @@ export const faults = {
     },
   },
 };
-
-/*
- * A second machine's worth of trouble: a standby is made, promoted, and the old
- * primary goes away. Not in the list above: the cluster is another one after it.
- */
-export async function standby(stage) {
-  const copy = path.join(stage.world.directory, 'standby');
-  fs.mkdirSync(copy, { mode: 0o700 });
-  execFileSync(path.join(bin, 'pg_basebackup'), ['-h', path.join(stage.world.directory, 'pg'), '-U', 'postgres', '-D', path.join(copy, 'data'), '-R', '-X', 'stream', '-c', 'fast'], { stdio: 'ignore' });
-  fs.appendFileSync(path.join(copy, 'data', 'postgresql.conf'), `\nunix_socket_directories = '${copy}'\n`);
-  execFileSync(path.join(bin, 'pg_ctl'), ['-D', path.join(copy, 'data'), '-w', '-l', path.join(copy, 'server.log'), 'start'], { stdio: 'ignore' });
-  return copy;
-}
