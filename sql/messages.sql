@@ -1,5 +1,6 @@
 -- Messages: by function and by plain INSERT, with the same rules.
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 SELECT task_id FROM taskchat.open_room('msg-1', 'ada');
 SELECT role FROM taskchat.add_member('msg-1', 'ben');
 SELECT role FROM taskchat.add_member('msg-1', 'olga', 'observer');

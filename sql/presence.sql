@@ -1,5 +1,6 @@
 -- Presence comes from live sessions and is seen by who shares a room.
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 SELECT task_id FROM taskchat.open_room('pres-1', 'ada');
 SELECT role FROM taskchat.add_member('pres-1', 'ben');
 SET ROLE taskchat_relay;

@@ -1,5 +1,6 @@
 -- Read cursors move forward only and are cut to what there is.
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 SELECT task_id FROM taskchat.open_room('read-1', 'ada');
 SELECT role FROM taskchat.add_member('read-1', 'ben');
 SELECT role FROM taskchat.add_member('read-1', 'olga', 'observer');

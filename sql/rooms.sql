@@ -1,5 +1,6 @@
 -- Rooms and members, as a back end opens and changes them.
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 SET ROLE taskchat_backend;
 SELECT task_id, applicant_id, first_seq, last_seq, status FROM taskchat.open_room('rooms-1', 'ada');
 SELECT task_id, last_seq FROM taskchat.open_room('rooms-1', 'ada');

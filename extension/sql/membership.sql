@@ -20,6 +20,23 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.insert_member(bigint, text, text) IS 'Internal: a new member row and its event';
 
+/*
+ * Who sends holds a member row and then takes the room's lock, so these come
+ * first here too.  The new versions make a sender that waits for one look again.
+ */
+CREATE FUNCTION taskchat.hold_member(task_id text, user_id text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM FROM taskchat.task_members m
+		WHERE m.task_id = hold_member.task_id AND m.user_id = hold_member.user_id
+		ORDER BY m.room_id FOR NO KEY UPDATE;
+	UPDATE taskchat.task_members m SET muted = m.muted
+		WHERE m.task_id = hold_member.task_id AND m.user_id = hold_member.user_id;
+END
+$$;
+COMMENT ON FUNCTION taskchat.hold_member(text, text) IS 'Internal: locks a user''s memberships of a task before they change';
+
 CREATE FUNCTION taskchat.put_member(room_id bigint, user_id text, role text) RETURNS taskchat.task_members
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -34,7 +51,8 @@ BEGIN
 	ELSIF member.role = put_member.role THEN
 		RETURN member;
 	ELSIF member.role = 'creator' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the creator''s role cannot be changed';
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the creator''s role cannot be changed',
+			HINT = 'A task keeps the creator that open_room() gave it.';
 	END IF;
 	PERFORM taskchat.append_event(put_member.room_id, 'member_role_changed', put_member.user_id,
 		jsonb_build_object('user_id', put_member.user_id, 'role', put_member.role));
@@ -57,7 +75,8 @@ DECLARE
 BEGIN
 	SELECT m.user_id INTO creator FROM taskchat.task_members m WHERE m.room_id = main_room AND m.role = 'creator';
 	IF creator = open_private_room.applicant_id THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the creator cannot apply for the own task';
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the creator cannot apply for the own task',
+			HINT = 'Private rooms are for the creator and somebody else.';
 	END IF;
 	INSERT INTO taskchat.task_rooms (task_id, applicant_id, status, closed_at)
 		SELECT r.task_id, open_private_room.applicant_id, r.status, r.closed_at
@@ -93,9 +112,11 @@ DECLARE
 	was_worker boolean;
 BEGIN
 	PERFORM taskchat.check_id('user_id', add_member.user_id);
-	IF add_member.role IS NULL OR add_member.role NOT IN ('worker', 'applicant', 'observer') THEN
+	PERFORM taskchat.refuse_null('role', add_member.role IS NULL);
+	IF add_member.role NOT IN ('worker', 'applicant', 'observer') THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'role is unknown', HINT = 'It is worker, applicant or observer; the creator comes with open_room().';
 	END IF;
+	PERFORM taskchat.hold_member(add_member.task_id, add_member.user_id);
 	IF add_member.role = 'applicant' THEN
 		RETURN taskchat.open_private_room(add_member.task_id, add_member.user_id);
 	END IF;
@@ -144,6 +165,7 @@ DECLARE
 BEGIN
 	PERFORM taskchat.check_id('user_id', remove_member.user_id);
 	PERFORM taskchat.backend_room(remove_member.task_id, remove_member.applicant_id);
+	PERFORM taskchat.hold_member(remove_member.task_id, remove_member.user_id);
 	FOR membership IN
 		SELECT m.room_id, m.role FROM taskchat.task_members m
 		WHERE m.task_id = remove_member.task_id AND m.user_id = remove_member.user_id
@@ -151,7 +173,8 @@ BEGIN
 		ORDER BY m.room_id
 	LOOP
 		IF membership.role = 'creator' THEN
-			RAISE object_not_in_prerequisite_state USING MESSAGE = 'the creator cannot be removed';
+			RAISE object_not_in_prerequisite_state USING MESSAGE = 'the creator cannot be removed',
+				HINT = 'close_room() ends a conversation for everybody.';
 		END IF;
 		removed := taskchat.drop_member(membership.room_id, remove_member.user_id) OR removed;
 	END LOOP;

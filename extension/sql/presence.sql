@@ -30,6 +30,11 @@ BEGIN
 		last_seen := clock_timestamp();
 	ELSE
 		SELECT l.last_seen INTO last_seen FROM taskchat.last_seen l WHERE l.user_id = presence_of.user_id;
+		/* A lease that has run out is itself the trace, until somebody clears it away. */
+		IF NOT pg_is_in_recovery() THEN
+			last_seen := greatest(last_seen, (SELECT max(h.expires_at)
+				FROM taskchat.sessions s JOIN taskchat.leases h ON h.holder = s.holder WHERE s.user_id = presence_of.user_id));
+		END IF;
 	END IF;
 	IF current_task_id IS NOT NULL AND NOT EXISTS (SELECT FROM taskchat.task_members m
 		WHERE m.user_id = viewer AND m.task_id = presence_of.current_task_id)
@@ -77,7 +82,8 @@ AS $$
 BEGIN
 	INSERT INTO taskchat.last_seen AS l (user_id, last_seen)
 		SELECT DISTINCT u.user_id, clock_timestamp() FROM unnest(users) AS u (user_id)
-		WHERE NOT EXISTS (SELECT FROM taskchat.sessions s WHERE s.user_id = u.user_id)
+		WHERE NOT EXISTS (SELECT FROM taskchat.sessions s
+			JOIN taskchat.leases h ON h.holder = s.holder AND h.expires_at > clock_timestamp() WHERE s.user_id = u.user_id)
 		ORDER BY 1
 		ON CONFLICT (user_id) DO UPDATE SET last_seen = excluded.last_seen;
 	PERFORM taskchat.ring('p', u.user_id) FROM unnest(users) AS u (user_id);
@@ -105,7 +111,9 @@ BEGIN
 		PERFORM taskchat.ring('p', me);
 	ELSE
 		DELETE FROM taskchat.leases WHERE holder = 'user:' || me;
-		PERFORM taskchat.went_offline(ARRAY[me]);
+		IF FOUND THEN
+			PERFORM taskchat.went_offline(ARRAY[me]);
+		END IF;
 	END IF;
 	SELECT me, p.is_online, p.last_seen, p.current_task_id INTO answer FROM taskchat.presence_of(me, me) p;
 	RETURN answer;

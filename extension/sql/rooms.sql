@@ -80,6 +80,9 @@ DECLARE
 	found_id bigint;
 BEGIN
 	PERFORM taskchat.check_id('task_id', backend_room.task_id);
+	IF backend_room.applicant_id IS NOT NULL THEN
+		PERFORM taskchat.check_id('applicant_id', backend_room.applicant_id);
+	END IF;
 	SELECT r.room_id INTO found_id FROM taskchat.task_rooms r
 	WHERE r.task_id = backend_room.task_id
 		AND CASE WHEN backend_room.applicant_id IS NULL THEN r.applicant_id IS NULL

@@ -12,7 +12,7 @@ CREATE SEQUENCE taskchat.room_numbers AS bigint;
 COMMENT ON SEQUENCE taskchat.room_numbers IS 'Room ids: the upper 15 bits are taskchat.database_number, so that rooms can move between databases';
 DO $$
 DECLARE
-	number int := coalesce(pg_catalog.current_setting('taskchat.database_number', true), '0');
+	number int := coalesce(nullif(pg_catalog.current_setting('taskchat.database_number', true), ''), '0');
 BEGIN
 	IF number < 0 OR number > 32767 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'taskchat.database_number is out of range', HINT = 'It is between 0 and 32767.';
