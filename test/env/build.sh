@@ -65,6 +65,16 @@ npm_packages() {
   fi
 }
 
+# The package would start a server of the system's own, so only its files are
+# taken, to a place of ours.
+ensure_nginx() {
+  local dir=test/e2e/.nginx
+  [ ! -x /usr/sbin/nginx ] && [ ! -x $dir/usr/sbin/nginx ] || return 0
+  say "fetching Debian package nginx (unpacked in $dir, not installed)"
+  mkdir -p $dir
+  (cd $dir && apt-get -q download nginx && dpkg-deb -x nginx_*.deb . && rm nginx_*.deb)
+}
+
 build_all() {
   say "building"
   make $jobs with_llvm=no PG_CONFIG="$PG_CONFIG" all
@@ -74,6 +84,7 @@ build_all() {
   if [ "$purpose" = check ]; then
     make -C relay $jobs SANITIZE=1 PG_CONFIG="$PG_CONFIG" all unit
     npm_packages test/e2e
+    ensure_nginx
   fi
 }
 
