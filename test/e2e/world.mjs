@@ -141,8 +141,12 @@ export class World {
   // program: another relay than the one under test; args: further words of its command line.
   async startRelay(settings = {}, port = this.port, { program = relayProgram, args = [], ready = true } = {}) {
     const all = { listen: `127.0.0.1:${port}`, 'admin-listen': `127.0.0.1:${await freePort()}`, database: this.relayUrl(), ...this.settings, ...settings };
-    const child = spawn(program, [...args, ...Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)])],
-      { env: { ...process.env, TASKCHAT_JWT_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] });
+    return this.startBare([...args, ...Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)])], port, { program, ready });
+  }
+
+  // A relay with these arguments and no others.
+  async startBare(args, port = this.port, { program = relayProgram, ready = true } = {}) {
+    const child = spawn(program, args, { env: { ...process.env, TASKCHAT_JWT_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] });
     child.log = '';
     child.stderr.on('data', (data) => { this.log += data; child.log += data; });
     child.gone = new Promise((resolve) => child.on('exit', (code, signal) => { child.ended = true; resolve({ code, signal }); }));
