@@ -142,6 +142,7 @@ static char *
 changes_text(const StageItem *task, const char **old_values, const char **new_values)
 {
 	StringInfoData text;
+	char	   *result;
 	int			i;
 
 	initStringInfo(&text);
@@ -156,7 +157,9 @@ changes_text(const StageItem *task, const char **old_values, const char **new_va
 		}
 	if (text.len)
 		appendStringInfoChar(&text, '}');
-	return text.data;
+	result = pstrdup(text.data);	/* there may be very many, and the buffer is large */
+	pfree(text.data);
+	return result;
 }
 
 /*
@@ -189,7 +192,9 @@ task_changes(const StageItem *task)
 		if (at < 0)
 			break;				/* bind_tasks() has seen to it that names alone fit */
 		values[at] = "null";
+		pfree(text);
 	}
+	pfree(values);
 	return text;
 }
 

@@ -227,6 +227,7 @@ keep(const char *string)
 static void
 pull(void)
 {
+	static SPIPlanPtr plan = NULL;
 	StageItem	like = {.op = STAGE_PULL};
 	Rights		saved;
 
@@ -235,7 +236,13 @@ pull(void)
 	push(new_item(STAGE_PULL));
 	rights_become_owner(&saved);
 	SPI_connect();
-	if (SPI_execute("INSERT INTO taskchat.stage DEFAULT VALUES", false, 0) != SPI_OK_INSERT)
+	if (plan == NULL)
+	{
+		plan = SPI_prepare("INSERT INTO taskchat.stage DEFAULT VALUES", 0, NULL);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare to stage: %s", SPI_result_code_string(SPI_result));
+	}
+	if (SPI_execute_plan(plan, NULL, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not stage");
 	SPI_finish();
 	rights_restore(&saved);
