@@ -191,7 +191,7 @@ append_fields(StringInfo out, const char *kind, const Row *event, HeapTupleHeade
 		else
 			appendStringInfoString(out, payload.data);
 	}
-	else if (payload.len > 2)
+	else if (payload.len > 2 && payload.data[0] == '{')
 		/* The members of the payload's object become the event's own. */
 		appendStringInfo(out, ",%.*s", payload.len - 2, payload.data + 1);
 }
@@ -207,6 +207,10 @@ taskchat_room_event(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	row_open(&row, PG_GETARG_HEAPTUPLEHEADER(0));
+	/* Users may make such a row up; in the table neither is NULL. */
+	if (row.nulls[4] || row.nulls[6])
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("an event has a kind and a payload")));
 	initStringInfo(&out);
 	kind = TextDatumGetCString(row.values[4]);
 	append_head(&out, kind, &row, 2, 3, 4);
