@@ -79,7 +79,7 @@ export class FakeTab {
 	readonly storage: StorageLike;
 	readonly locks: LocksLike;
 
-	constructor(private readonly browser: FakeBrowser) {
+	constructor(readonly browser: FakeBrowser) {
 		this.storage = this.makeStorage();
 		this.locks = {
 			request: (name, callback) => new Promise<void>((done) => {

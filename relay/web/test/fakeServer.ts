@@ -188,6 +188,11 @@ export class FakeServer {
 		return this.rooms.get(roomKey(address));
 	}
 
+	/** As `override` has it by now, else as usual. */
+	answerOf(frame: ClientFrame): Answer {
+		return this.overrides.get(frame.type)?.(frame, this.socket) ?? this.answer(this.socket, frame);
+	}
+
 	private answer(socket: FakeSocket, frame: ClientFrame): Answer {
 		const address = frame as unknown as RoomAddress;
 		switch (frame.type) {
