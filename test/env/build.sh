@@ -82,6 +82,7 @@ build_all() {
   npm_packages relay/web
   npm --prefix relay/web run build:demo
   if [ "$purpose" = check ]; then
+    npm --prefix relay/web run build
     make -C relay $jobs SANITIZE=1 PG_CONFIG="$PG_CONFIG" all unit
     npm_packages test/e2e
     ensure_nginx

@@ -31,7 +31,7 @@ const write = (name, text) => fs.writeFileSync(path.join(dir, name), text);
 const gzipped = (bytes) => zlib.gzipSync(bytes, { level: 9 }).length;
 
 before(() => {
-	const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', dir], {
+	const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--no-update-notifier', '--pack-destination', dir], {
 		cwd: web, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'],
 	}));
 	tarball = { ...packed, file: path.join(dir, packed.filename) };
