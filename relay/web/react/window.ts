@@ -9,6 +9,8 @@
  * useListWindow() ties it to React.
  */
 
+'use client';
+
 import { useCallback, useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { RefObject } from 'react';
 

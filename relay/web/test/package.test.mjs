@@ -22,7 +22,7 @@ const installed = path.join(dir, 'node_modules', 'taskchat-client');
 let tarball;
 
 /* Bytes, gzipped, that a page loads: of the core without what is loaded only where sockets are blocked. */
-const CORE_LIMIT = 9216;
+const CORE_LIMIT = 9344;
 const LATER_LIMIT = 2560;
 const REACT_LIMIT = 20480;
 
@@ -48,7 +48,7 @@ test('holds what users need, and no more', () => {
 	for (const name of ['package.json', 'README.md', 'LICENSE', 'react/styles.css', 'dist/client/index.js', 'dist/client/index.d.ts',
 		'dist/client/index.js.map', 'dist/react/index.js', 'dist/react/index.d.ts'])
 		assert.ok(names.includes(name), name);
-	assert.deepEqual(names.filter((name) => !/^(package\.json|README\.md|LICENSE|react\/styles\.css|dist\/(client|react)\/[\w.]+\.(js|js\.map|d\.ts))$/.test(name)), []);
+	assert.deepEqual(names.filter((name) => !/^(package\.json|README\.md|LICENSE|react\/styles(\/\w+)?\.css|dist\/(client|react)\/[\w.]+\.(js|js\.map|d\.ts))$/.test(name)), []);
 	const { dependencies, version } = JSON.parse(fs.readFileSync(path.join(installed, 'package.json'), 'utf8'));
 	assert.equal(dependencies, undefined);
 	assert.equal(version, tarball.version);
