@@ -11,7 +11,7 @@ GRANT INSERT ON taskchat.task_messages TO taskchat_user;
 GRANT EXECUTE ON FUNCTION
 	taskchat.current_user_id(), taskchat.require_identity(), taskchat.my_rooms(), taskchat.page_size(int, int), taskchat.find_room(text, text, boolean),
 	taskchat.send_message(text, text, text, text, text, uuid, jsonb, text),
-	taskchat.get_messages(text, bigint, bigint, int, text), taskchat.get_events(text, bigint, int, text),
+	taskchat.message_page(bigint, bigint, bigint, int), taskchat.get_messages(text, bigint, bigint, int, text), taskchat.get_events(text, bigint, int, text),
 	taskchat.mark_read(text, bigint, text), taskchat.set_typing(text, boolean, text),
 	taskchat.set_presence(boolean, text), taskchat.get_presence(text[]),
 	taskchat.edit_message(uuid, text), taskchat.delete_message(uuid),

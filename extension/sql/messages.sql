@@ -107,23 +107,28 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.delete_message(uuid) IS 'Empties an own message and keeps its row; once more changes nothing';
 
+/* Planned for each call: a plan for any number of rows would sort the whole room. */
+CREATE FUNCTION taskchat.message_page(room_id bigint, before_seq bigint, after_seq bigint, max_rows int)
+	RETURNS SETOF taskchat.task_messages
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE 'SELECT m.* FROM taskchat.task_messages m
+		WHERE m.room_id = $1 AND m.seq < $2 AND m.seq > $3 ORDER BY m.seq'
+		|| CASE WHEN after_seq IS NULL THEN ' DESC' ELSE '' END || ' LIMIT $4'
+		USING room_id, coalesce(before_seq, 9223372036854775807), coalesce(after_seq, 0), max_rows;
+END
+$$;
+COMMENT ON FUNCTION taskchat.message_page(bigint, bigint, bigint, int) IS 'Internal: a page of a room, oldest first after a seq and newest first without one, with the rights of who asks';
+
 CREATE FUNCTION taskchat.get_messages(task_id text, before_seq bigint DEFAULT NULL, after_seq bigint DEFAULT NULL,
 		max_rows int DEFAULT 50, applicant_id text DEFAULT NULL) RETURNS SETOF taskchat.task_messages
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	room bigint := taskchat.find_room(get_messages.task_id, get_messages.applicant_id, false);
-	wanted int := taskchat.page_size(max_rows, 50);
 BEGIN
-	IF after_seq IS NULL THEN
-		RETURN QUERY SELECT m.* FROM taskchat.task_messages m
-			WHERE m.room_id = room AND m.seq < coalesce(before_seq, 9223372036854775807)
-			ORDER BY m.seq DESC LIMIT wanted;
-	ELSE
-		RETURN QUERY SELECT m.* FROM taskchat.task_messages m
-			WHERE m.room_id = room AND m.seq > after_seq AND m.seq < coalesce(before_seq, 9223372036854775807)
-			ORDER BY m.seq LIMIT wanted;
-	END IF;
+	RETURN QUERY SELECT * FROM taskchat.message_page(room, before_seq, after_seq, taskchat.page_size(max_rows, 50));
 END
 $$;
 COMMENT ON FUNCTION taskchat.get_messages(text, bigint, bigint, int, text) IS 'One page of a room''s messages by seq';
@@ -132,23 +137,27 @@ CREATE FUNCTION taskchat.room_line(room_id bigint, after_seq bigint, max_rows in
 	RETURNS TABLE (seq bigint, kind text, user_id text, role text, event text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	lower_seq bigint;
+	upper_seq bigint;
 BEGIN
-	/* The two halves of the line share one numbering: max_rows of each hold max_rows of both. */
+	/* The line has no gaps, so max_rows events are max_rows numbers. */
+	SELECT least(greatest(after_seq, r.first_seq - 1), r.last_seq) INTO lower_seq
+		FROM taskchat.task_rooms r WHERE r.room_id = room_line.room_id;
+	upper_seq := lower_seq + max_rows;
 	RETURN QUERY
 	SELECT line.* FROM (
-		(SELECT m.seq, 'message_received'::text, m.sender_id::text, NULL::text, taskchat.message_event(m)
+		SELECT m.seq, 'message_received'::text, m.sender_id::text, NULL::text, taskchat.message_event(m)
 		FROM taskchat.task_messages m
-		WHERE m.room_id = room_line.room_id AND m.seq > after_seq
-		ORDER BY m.seq LIMIT max_rows)
+		WHERE m.room_id = room_line.room_id AND m.seq > lower_seq AND m.seq <= upper_seq
 		UNION ALL
-		(SELECT e.seq, e.kind::text, e.payload ->> 'user_id', e.payload ->> 'role', taskchat.room_event(e, m)
+		SELECT e.seq, e.kind::text, e.payload ->> 'user_id', e.payload ->> 'role', taskchat.room_event(e, m)
 		FROM taskchat.task_events e
 		LEFT JOIN taskchat.task_messages m
 			ON e.kind IN ('message_edited', 'message_deleted') AND m.id = (e.payload ->> 'id')::uuid
-		WHERE e.room_id = room_line.room_id AND e.seq > after_seq
-		ORDER BY e.seq LIMIT max_rows)
+		WHERE e.room_id = room_line.room_id AND e.seq > lower_seq AND e.seq <= upper_seq
 	) AS line (seq, kind, user_id, role, event)
-	ORDER BY line.seq LIMIT max_rows;
+	ORDER BY line.seq;
 END
 $$;
 COMMENT ON FUNCTION taskchat.room_line(bigint, bigint, int) IS 'Internal: a room''s line after a seq, with the rights of who asks';

@@ -278,10 +278,7 @@ DECLARE
 BEGIN
 	answer.room_id := taskchat.find_room(frame ->> 'task_id', frame ->> 'applicant_id', false);
 	SELECT array_agg(taskchat.message_json(m) ORDER BY CASE WHEN forward THEN m.seq ELSE -m.seq END) INTO elements
-	FROM (SELECT m.* FROM taskchat.task_messages m
-		WHERE m.room_id = answer.room_id AND m.seq < coalesce(before_seq, 9223372036854775807) AND m.seq > coalesce(after_seq, 0)
-		ORDER BY CASE WHEN forward THEN m.seq END, CASE WHEN NOT forward THEN m.seq END DESC
-		LIMIT wanted + 1) m;
+	FROM taskchat.message_page(answer.room_id, before_seq, after_seq, wanted + 1) m;
 	SELECT taskchat.wire_object(ARRAY['messages', p.list, 'has_more', to_json(p.has_more)::text]) INTO answer.data
 	FROM taskchat.wire_page(elements, wanted, max_bytes) p;
 	RETURN answer;
