@@ -25,24 +25,49 @@ log_configure(LogLevel level, LogFormat format)
 	line_format = format;
 }
 
-/* Copies text with control characters, quotes and backslashes escaped as in JSON. */
+/* Bytes of the whole character of RFC 3629 that stands here; 0 when none does. */
+static size_t
+character_length(const unsigned char *at)
+{
+	size_t		len = *at < 0x80 ? 1 : *at >= 0xc2 && *at < 0xe0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 : *at >= 0xf0 && *at < 0xf5 ? 4 : 0;
+
+	/* The NUL at the end is no continuation, so nothing is read past it. */
+	for (size_t i = 1; i < len; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f)
+		|| (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/*
+ * Copies text with control characters, and in JSON quotes and backslashes,
+ * escaped.  What is no UTF-8 (a database's message in another encoding, a text
+ * cut short) is replaced, so that every line of JSON can be read.
+ */
 static void
 escape(char *to, size_t size, const char *from)
 {
+	const unsigned char *at = (const unsigned char *) from;
 	size_t		n = 0;
 
-	for (; *from && n + 7 < size; from++)
+	while (*at && n + 7 < size)
 	{
-		unsigned char c = (unsigned char) *from;
+		size_t		len = character_length(at);
 
-		if (c < 0x20 || c == 0x7f)
-			n += (size_t) snprintf(to + n, size - n, "\\u%04x", c);
+		if (len == 0)
+			n += (size_t) snprintf(to + n, size - n, "\\ufffd");
+		else if (*at < 0x20 || *at == 0x7f)
+			n += (size_t) snprintf(to + n, size - n, "\\u%04x", *at);
 		else
 		{
-			if (line_format == LOG_FORMAT_JSON && (c == '"' || c == '\\'))
+			if (line_format == LOG_FORMAT_JSON && (*at == '"' || *at == '\\'))
 				to[n++] = '\\';
-			to[n++] = (char) c;
+			memcpy(to + n, at, len);
+			n += len;
 		}
+		at += len ? len : 1;
 	}
 	to[n] = '\0';
 }

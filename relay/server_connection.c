@@ -134,7 +134,10 @@ server_flush_waking(Server *server)
 	}
 }
 
-/* Pings who is due, and drops who does not answer. */
+/*
+ * What time brings to one connection: pings who is due, drops who does not
+ * answer, and who does not go after being told to.
+ */
 void
 connection_sweep(Connection *connection)
 {
@@ -222,6 +225,9 @@ connection_open(Server *server, Connection *connection, struct lws *wsi)
 	return 0;
 }
 
+/*
+ * The library has closed the connection: its session ends.
+ */
 void
 connection_gone(Connection *connection)
 {
@@ -264,6 +270,10 @@ connection_collect(Connection *connection, const void *in, size_t len, size_t re
 	return true;
 }
 
+/*
+ * A piece of a frame has come in; a whole message goes to the session.
+ * Returns as the library's callbacks do.
+ */
 int
 connection_receive(Connection *connection, struct lws *wsi, const void *in, size_t len)
 {
@@ -321,6 +331,10 @@ connection_peer_closes(Connection *connection, struct lws *wsi, const unsigned c
 	return -1;
 }
 
+/*
+ * The kernel takes more: sends what waits, and then the close frame if the
+ * session has ended.  Returns as the library's callbacks do.
+ */
 int
 connection_writable(Connection *connection)
 {

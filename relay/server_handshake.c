@@ -160,7 +160,7 @@ server_origin_allowed(struct lws *wsi)
 static bool
 server_url_has_token(struct lws *wsi)
 {
-	static const char *const names[] = {"token=", "access_token=", "ticket=", "jwt="};
+	static const char *const names[] = {"token=", "access_token=", "id_token=", "ticket=", "jwt=", "authorization="};
 	char		part[16384];		/* longer than all headers may be: nothing passes unseen */
 
 	for (int i = 0; lws_hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i) != -1; i++)
