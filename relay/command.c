@@ -68,6 +68,7 @@ command_free(Command *command)
 void
 command_fail(Command *command, WireCode code, const char *message, int64_t retry_ms)
 {
+	metrics_command(command->relay, command->type->name, command->started, (int) code);
 	command_refuse(command->session, command->ref, code, message, retry_ms);
 	command_free(command);
 }
@@ -81,6 +82,7 @@ command_ok(Command *command, const char *data, size_t len)
 {
 	JsonText	text = {0};
 
+	metrics_command(command->relay, command->type->name, command->started, METRICS_DONE);
 	if (!command->type->quiet || command->ref)
 	{
 		json_text_raw(&text, "{\"type\":\"reply\",");
@@ -303,6 +305,7 @@ command_start(Session *session, const CommandType *type, char *ref, const JsonVa
 	command->session = session;
 	command->type = type;
 	command->ref = ref;
+	command->started = metrics_clock();
 	if (command_admit(command, frame))
 		type->handler(command, frame);
 }
@@ -319,6 +322,7 @@ command_receive(Session *session, const char *text, size_t len)
 	const char *name;
 	char	   *ref;
 
+	session->relay->metrics.received++;
 	if (frame == NULL)
 	{
 		command_refuse(session, NULL, WIRE_BAD_REQUEST, error, 0);

@@ -22,6 +22,7 @@ typedef struct Command
 	char	   *text;			/* the frame itself, where it may be sent again */
 	size_t		text_len;		/* its bytes */
 	int64_t		seq;			/* of an ack */
+	int64_t		started;		/* microseconds, for the metrics */
 	int			tries;			/* how often it went to the database */
 	bool		waiting;		/* in the session's list */
 	bool		leaving;		/* a leave that waits for joins */

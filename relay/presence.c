@@ -55,9 +55,20 @@ presence_find(Relay *relay, const char *user_id)
 	return user;
 }
 
+/*
+ * How many users are known here.
+ */
+size_t
+presence_count(const Relay *relay)
+{
+	return HASH_COUNT(relay->users);
+}
+
 static void
 presence_free(User *user)
 {
+	if (user->lingering)
+		DL_DELETE2(user->relay->lingering, user, linger_prev, linger_next);
 	HASH_DEL(user->relay->users, user);
 	free(user->id);
 	free(user->task);
@@ -66,14 +77,42 @@ presence_free(User *user)
 	free(user);
 }
 
+/* Whether something holds the user. */
+static bool
+presence_is_held(const User *user)
+{
+	return user->sessions || user->memberships || user->registered || user->calls > 0;
+}
+
+/* Whether a bucket is not yet full again: who comes back must find it as it was. */
+static bool
+presence_is_warm(const User *user)
+{
+	const Config *config = user->relay->config;
+	int64_t		now = user->relay->now;
+
+	return (user->messages.filled_at != 0
+			&& (now - user->messages.filled_at) * config->rate_messages < config->rate_messages_burst * 1000)
+		|| (user->requests.filled_at != 0
+			&& (now - user->requests.filled_at) * config->rate_commands < config->rate_commands_burst * 1000);
+}
+
 /*
- * Frees a user whom nothing holds any more; otherwise does nothing.
+ * Frees a user whom nothing holds any more, once the limits allow it to be
+ * forgotten; otherwise does nothing.
  */
 void
 presence_release(User *user)
 {
-	if (user->sessions == NULL && user->memberships == NULL && !user->registered)
+	if (presence_is_held(user))
+		return;
+	if (!presence_is_warm(user))
 		presence_free(user);
+	else if (!user->lingering)
+	{
+		user->lingering = true;
+		DL_APPEND2(user->relay->lingering, user, linger_prev, linger_next);
+	}
 }
 
 /* Ends a grace that runs. */
@@ -269,6 +308,7 @@ void
 presence_tick(Relay *relay)
 {
 	User	   *user;
+	User	   *next;
 
 	while ((user = relay->leaving) != NULL && user->offline_at <= relay->now)
 	{
@@ -278,6 +318,16 @@ presence_tick(Relay *relay)
 		free(user->task);
 		user->task = NULL;
 		presence_release(user);
+	}
+	DL_FOREACH_SAFE2(relay->lingering, user, next, linger_next)
+	{
+		if (!presence_is_held(user))
+			presence_release(user);
+		else
+		{
+			user->lingering = false;
+			DL_DELETE2(relay->lingering, user, linger_prev, linger_next);
+		}
 	}
 }
 
@@ -293,4 +343,5 @@ presence_free_all(Relay *relay)
 	HASH_ITER(hh, relay->users, user, next)
 		presence_free(user);
 	relay->leaving = NULL;
+	relay->lingering = NULL;
 }

@@ -38,17 +38,23 @@ typedef struct User
 	int64_t		ended;			/* how often that was; -1: not known yet */
 	int64_t		looked_at;		/* when the slow poll looked */
 	Bucket		messages;		/* messages a second */
+	Bucket		requests;		/* requests over HTTP a second */
+	size_t		calls;			/* requests over HTTP under way */
+	bool		lingering;		/* in relay->lingering */
 	bool		known;			/* the next three are */
 	bool		is_online;		/* anywhere */
 	char	   *last_seen;		/* RFC 3339 or NULL */
 	char	   *current_task_id;	/* or NULL */
 	struct User *leaving_prev;	/* in relay->leaving */
 	struct User *leaving_next;
+	struct User *linger_prev;	/* in relay->lingering */
+	struct User *linger_next;
 	UT_hash_handle hh;			/* in relay->users */
 } User;
 
 extern User *presence_user(Relay *relay, const char *user_id);
 extern User *presence_find(Relay *relay, const char *user_id);
+extern size_t presence_count(const Relay *relay);
 extern void presence_release(User *user);
 extern void presence_enter(User *user, Session *session);
 extern void presence_exit(User *user, Session *session);

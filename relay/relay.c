@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "api.h"
 #include "command.h"
 #include "log.h"
 #include "presence.h"
@@ -48,6 +49,7 @@ relay_release(Relay *relay)
 	Command    *command;
 	Command    *next;
 
+	api_free_all(relay);
 	room_free_all(relay);
 	presence_free_all(relay);
 	DL_FOREACH_SAFE(relay->orphans, command, next)
@@ -86,6 +88,7 @@ relay_tick(Relay *relay)
 		session_tick(session);
 	room_tick_all(relay);
 	watch_tick(relay);
+	api_tick(relay);
 	presence_tick(relay);
 }
 
@@ -100,6 +103,7 @@ relay_drain(Relay *relay)
 	Session    *next;
 
 	relay->draining = true;
+	api_tick(relay);
 	DL_FOREACH_SAFE(relay->sessions, session, next)
 	{
 		session_going_away(session);
@@ -163,13 +167,14 @@ relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes
 	}
 	room_look_again_all(relay, relay->was_up);
 	presence_look_again_all(relay);
+	api_poll(relay);
 	relay->was_up = true;
 }
 
 static void
 relay_down(void *arg)
 {
-	(void) arg;
+	((Relay *) arg)->metrics.lost++;
 	log_write(LOG_LEVEL_WARNING, "relay", 0, "database is out of reach");
 }
 
@@ -197,6 +202,7 @@ relay_bell(void *arg, char kind, const char *rest)
 		case 'r':
 			room_bell(relay, strtoll(rest, NULL, 10));
 			watch_bell(relay, strtoll(rest, NULL, 10));
+			api_bell(relay, strtoll(rest, NULL, 10));
 			break;
 		case 'c':
 			if (room_find(relay, strtoll(rest, NULL, 10)))
@@ -233,6 +239,7 @@ relay_bell(void *arg, char kind, const char *rest)
 static void
 relay_fetch_row(void *arg, const FetchRow *row)
 {
+	((Relay *) arg)->metrics.events++;
 	room_event(arg, row);
 }
 
@@ -292,6 +299,7 @@ static void
 relay_poll(void *arg)
 {
 	room_poll(arg);
+	api_poll(arg);
 	presence_poll(arg);
 }
 

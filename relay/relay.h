@@ -12,6 +12,7 @@
 
 #include "auth.h"
 #include "config.h"
+#include "metrics.h"
 #include "query.h"
 
 struct Session;
@@ -20,6 +21,8 @@ struct User;
 struct Command;
 struct Watch;
 struct WatchedRoom;
+struct ApiCall;
+struct ParkedRoom;
 
 typedef struct Relay
 {
@@ -38,6 +41,11 @@ typedef struct Relay
 	struct Room *busy;			/* rooms with something that ends by time */
 	struct User *users;			/* by user_id: with a session or a seat in a room */
 	struct User *leaving;		/* users whose grace before offline runs */
+	struct User *lingering;		/* users who are kept for their limits only */
+	struct ApiCall *calls;		/* requests over HTTP under way */
+	struct ParkedRoom *parked;	/* by room_id: where such wait for an event */
+	size_t		ncalls;			/* how many requests */
+	Metrics		metrics;		/* what is counted */
 	struct Watch *watches;		/* by room and user: where connected users are members */
 	struct WatchedRoom *watched;	/* by room_id */
 	struct WatchedRoom *due;	/* rooms that rang too early to be looked at again */

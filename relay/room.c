@@ -29,6 +29,15 @@ room_find(Relay *relay, int64_t room_id)
 }
 
 /*
+ * How many rooms are live here.
+ */
+size_t
+room_count(const Relay *relay)
+{
+	return HASH_COUNT(relay->rooms);
+}
+
+/*
  * The seq of the last event that was sent.
  */
 int64_t

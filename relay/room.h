@@ -41,6 +41,7 @@ extern void room_typing(Seat *seat, bool is_typing);
 
 /* News from the database */
 extern Room *room_find(Relay *relay, int64_t room_id);
+extern size_t room_count(const Relay *relay);
 extern int64_t room_position(const Room *room);
 extern void room_event(Relay *relay, const FetchRow *row);
 extern void room_bell(Relay *relay, int64_t room_id);

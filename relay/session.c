@@ -51,6 +51,7 @@ session_new(Relay *relay, const SessionPort *port, void *port_arg)
 	session->opened_at = relay->now;
 	DL_APPEND(relay->sessions, session);
 	relay->nsessions++;
+	relay->metrics.sessions++;
 	return session;
 }
 
@@ -117,7 +118,10 @@ session_send(Session *session, Frame *frame, FrameKind kind)
 		return;
 	frame_bytes(frame, &len);
 	if (kind == FRAME_FLEETING && session->queue_bytes + len > limit / 2)
+	{
+		session->relay->metrics.dropped++;
 		return;
+	}
 	if ((session->queue_count > 0 && session->queue_bytes + len > limit)
 		|| (session->queue_count == session->queue_size && !session_grow_queue(session)))
 	{
@@ -127,6 +131,7 @@ session_send(Session *session, Frame *frame, FrameKind kind)
 	}
 	session->queue[(session->queue_first + session->queue_count) & (session->queue_size - 1)] = frame_ref(frame);
 	session->queue_count++;
+	session->relay->metrics.frames++;
 	session->queue_bytes += len;
 	if (session->queue_count == 1)
 		session->port->wake(session->port_arg);
@@ -180,6 +185,7 @@ session_close(Session *session, int code, const char *reason)
 	if (session->closing)
 		return;
 	session->closing = true;
+	metrics_closed(session->relay, code);
 	log_write(LOG_LEVEL_INFO, "session", session->id, "closed %d: %s", code, reason);
 	session->port->close(session->port_arg, code, reason);
 }
