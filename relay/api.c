@@ -22,16 +22,18 @@
 #include "presence.h"
 
 #define TOKEN_ARGS 4
+#define LOOK_PAUSE 1000			/* ms between two looks at a parked call's client */
 #define POLL_CALLS 500			/* parked calls asked again in one round of the slow poll */
 
 struct ApiCall
 {
 	Relay	   *relay;			/* where it lives */
-	ApiDone		done;			/* whom to answer; NULL: nobody any more */
-	void	   *arg;			/* of done */
+	const ApiPort *port;		/* whom to answer; NULL: nobody any more */
+	void	   *arg;			/* of the port */
 	User	   *user;			/* who asks; held by user->calls */
 	ApiFrame	frame;			/* what */
 	int64_t		deadline;		/* when a parked call is answered anyway; monotonic */
+	int64_t		looked_at;		/* when the client was last seen; monotonic */
 	int64_t		started;		/* microseconds, for the metrics */
 	struct ParkedRoom *room;	/* where it is parked, or NULL */
 	bool		asking;			/* the database is at it */
@@ -67,7 +69,7 @@ api_error_text(JsonText *text, WireCode code, const char *message)
 }
 
 static void
-api_answer_error(ApiDone done, void *arg, WireCode code, const char *message, int64_t retry_ms)
+api_answer_error(const ApiPort *port, void *arg, WireCode code, const char *message, int64_t retry_ms)
 {
 	JsonText	text = {0};
 	ApiAnswer	answer = {.status = wire_code_http_status(code)};
@@ -79,7 +81,7 @@ api_answer_error(ApiDone done, void *arg, WireCode code, const char *message, in
 	answer.retry_after = (retry_ms + 999) / 1000;
 	if (answer.retry_after == 0 && (answer.status == 429 || answer.status == 503))
 		answer.retry_after = 1;
-	done(arg, &answer);
+	port->done(arg, &answer);
 	json_text_reset(&text);
 }
 
@@ -117,12 +119,12 @@ api_free(ApiCall *call)
 static void
 api_fail(ApiCall *call, WireCode code, const char *message, int64_t retry_ms)
 {
-	ApiDone		done = call->done;
+	const ApiPort *port = call->port;
 
-	metrics_command(call->relay, call->frame.type->name, call->started, code);
-	call->done = NULL;
-	if (done)
-		api_answer_error(done, call->arg, code, message, retry_ms);
+	metrics_command(call->relay, call->frame.type->name, call->started, (int) code);
+	call->port = NULL;
+	if (port)
+		api_answer_error(port, call->arg, code, message, retry_ms);
 	api_free(call);
 }
 
@@ -134,12 +136,12 @@ api_succeed(ApiCall *call, const char *data, size_t len)
 	bool		sent = strcmp(call->frame.type->name, "send_message") == 0;
 	bool		duplicate = len > sizeof(old) && strcmp(data + len - (sizeof(old) - 1), old) == 0;
 	ApiAnswer	answer = {.status = sent && !duplicate ? 201 : 200, .body = data, .len = len};
-	ApiDone		done = call->done;
+	const ApiPort *port = call->port;
 
 	metrics_command(call->relay, call->frame.type->name, call->started, METRICS_DONE);
-	call->done = NULL;
-	if (done)
-		done(call->arg, &answer);
+	call->port = NULL;
+	if (port)
+		port->done(call->arg, &answer);
 	api_free(call);
 }
 
@@ -147,7 +149,7 @@ api_succeed(ApiCall *call, const char *data, size_t len)
 void
 api_cancel(ApiCall *call)
 {
-	call->done = NULL;
+	call->port = NULL;
 	if (!call->asking)
 		api_free(call);
 }
@@ -204,7 +206,7 @@ api_asked(void *arg, const CommandRow *rows, int nrows)
 	WireCode	code;
 
 	call->asking = false;
-	if (call->done == NULL)
+	if (call->port == NULL)
 		api_free(call);
 	else if (nrows < 1 || row->sqlstate)
 	{
@@ -267,14 +269,14 @@ api_take(User *user, const ApiRequest *request, const ApiRoute *route)
 
 /* Makes the call of a request that is in order; NULL when out of memory. */
 static ApiCall *
-api_new(Relay *relay, User *user, ApiFrame *frame, ApiDone done, void *arg)
+api_new(Relay *relay, User *user, ApiFrame *frame, const ApiPort *port, void *arg)
 {
 	ApiCall    *call = calloc(1, sizeof(*call));
 
 	if (call == NULL)
 		return NULL;
 	call->relay = relay;
-	call->done = done;
+	call->port = port;
 	call->arg = arg;
 	call->user = user;
 	call->frame = *frame;
@@ -289,7 +291,7 @@ api_new(Relay *relay, User *user, ApiFrame *frame, ApiDone done, void *arg)
 
 /* What a user may ask now; makes the call, or answers. */
 static ApiCall *
-api_admit(User *user, const ApiRequest *request, ApiDone done, void *arg)
+api_admit(User *user, const ApiRequest *request, const ApiPort *port, void *arg)
 {
 	Relay	   *relay = user->relay;
 	const ApiRoute *route = api_find_route(request->path);
@@ -300,17 +302,17 @@ api_admit(User *user, const ApiRequest *request, ApiDone done, void *arg)
 	ApiCall    *call;
 
 	if (wait > 0)
-		api_answer_error(done, arg, WIRE_RATE_LIMITED, "too many requests", wait);
+		api_answer_error(port, arg, WIRE_RATE_LIMITED, "too many requests", wait);
 	else if ((int64_t) user->calls >= relay->config->max_connections_per_user)
-		api_answer_error(done, arg, WIRE_LIMIT_EXCEEDED, "too many requests of this user at once", 1000);
+		api_answer_error(port, arg, WIRE_LIMIT_EXCEEDED, "too many requests of this user at once", 1000);
 	else if (!api_make_frame(&frame, request, &code, message, sizeof(message)))
 	{
-		api_answer_error(done, arg, code, message, 0);
+		api_answer_error(port, arg, code, message, 0);
 		api_free_frame(&frame);
 	}
-	else if ((call = api_new(relay, user, &frame, done, arg)) == NULL)
+	else if ((call = api_new(relay, user, &frame, port, arg)) == NULL)
 	{
-		api_answer_error(done, arg, WIRE_INTERNAL, "out of memory", 0);
+		api_answer_error(port, arg, WIRE_INTERNAL, "out of memory", 0);
 		api_free_frame(&frame);
 	}
 	else
@@ -320,10 +322,10 @@ api_admit(User *user, const ApiRequest *request, ApiDone done, void *arg)
 
 /*
  * A request whose route has its method has come in whole.  Its answer goes to
- * done, now (NULL is returned then) or later, unless the call is cancelled.
+ * the port, now (NULL is returned then) or later, unless the call is cancelled.
  */
 ApiCall *
-api_call(Relay *relay, const ApiRequest *request, ApiDone done, void *arg)
+api_call(Relay *relay, const ApiRequest *request, const ApiPort *port, void *arg)
 {
 	Claims		claims;
 	const char *reason = "Authorization: Bearer and a token are needed";
@@ -331,17 +333,17 @@ api_call(Relay *relay, const ApiRequest *request, ApiDone done, void *arg)
 	ApiCall    *call = NULL;
 
 	if (relay->draining)
-		api_answer_error(done, arg, WIRE_UNAVAILABLE, "the relay is going away", 1000);
+		api_answer_error(port, arg, WIRE_UNAVAILABLE, "the relay is going away", 1000);
 	else if (api_url_has_token(request))
-		api_answer_error(done, arg, WIRE_BAD_REQUEST, "a token does not belong in the URL", 0);
+		api_answer_error(port, arg, WIRE_BAD_REQUEST, "a token does not belong in the URL", 0);
 	else if (request->token == NULL
 			 || !auth_verify(relay->auth, request->token, strlen(request->token), relay->wall / 1000, &claims, &reason))
-		api_answer_error(done, arg, WIRE_UNAUTHENTICATED, reason, 0);
+		api_answer_error(port, arg, WIRE_UNAUTHENTICATED, reason, 0);
 	else if ((user = presence_user(relay, claims.user_id)) == NULL)
-		api_answer_error(done, arg, WIRE_INTERNAL, "out of memory", 0);
+		api_answer_error(port, arg, WIRE_INTERNAL, "out of memory", 0);
 	else
 	{
-		call = api_admit(user, request, done, arg);
+		call = api_admit(user, request, port, arg);
 		presence_release(user);
 	}
 	return call && api_ask(call) ? call : NULL;
@@ -390,7 +392,8 @@ api_poll(Relay *relay)
 }
 
 /*
- * Answers the parked calls whose time is over.
+ * Answers the parked calls whose time is over, and looks whether the others'
+ * clients are still there.
  */
 void
 api_tick(Relay *relay)
@@ -399,8 +402,18 @@ api_tick(Relay *relay)
 	ApiCall    *next;
 
 	DL_FOREACH_SAFE(relay->calls, call, next)
-		if (call->room && !call->asking && !api_may_wait(call))
+	{
+		if (call->room == NULL || call->asking)
+			continue;
+		if (!api_may_wait(call))
 			api_succeed(call, call->empty, strlen(call->empty));
+		else if (relay->now - call->looked_at >= LOOK_PAUSE)
+		{
+			call->looked_at = relay->now;
+			if (call->port->look)
+				call->port->look(call->arg);
+		}
+	}
 }
 
 /*
@@ -411,7 +424,7 @@ api_free_all(Relay *relay)
 {
 	while (relay->calls)
 	{
-		relay->calls->done = NULL;
+		relay->calls->port = NULL;
 		api_free(relay->calls);
 	}
 }

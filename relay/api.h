@@ -43,15 +43,19 @@ typedef struct ApiAnswer
 	bool		challenge;		/* WWW-Authenticate is due */
 } ApiAnswer;
 
-/* Called once for each api_call(), perhaps before it returns; not after api_cancel(). */
-typedef void (*ApiDone) (void *arg, const ApiAnswer *answer);
+/* Whom a call is for. */
+typedef struct ApiPort
+{
+	void		(*done) (void *arg, const ApiAnswer *answer);	/* once a call, perhaps before api_call() returns; not after api_cancel() */
+	void		(*look) (void *arg);	/* now and then, while the call waits for an event: is the client still there? */
+} ApiPort;
 
 extern bool api_is_path(const char *path);
 extern const ApiRoute *api_find_route(const char *path);
 extern const char *api_allow(const ApiRoute *route);
 extern bool api_has_method(const ApiRoute *route, ApiMethod method);
 extern void api_error_text(JsonText *text, WireCode code, const char *message);
-extern ApiCall *api_call(Relay *relay, const ApiRequest *request, ApiDone done, void *arg);
+extern ApiCall *api_call(Relay *relay, const ApiRequest *request, const ApiPort *port, void *arg);
 extern void api_cancel(ApiCall *call);
 extern void api_bell(Relay *relay, int64_t room_id);
 extern void api_poll(Relay *relay);

@@ -3,14 +3,14 @@
  *	  Plain HTTP: takes requests from the library, has them answered by the
  *	  API, and answers the rest itself: health, metrics, files.
  *
- * An answer is kept until the library says that the connection can take it.
- * Only what refuses a request before its body was read is written at once,
- * and the connection closed.
+ * What refuses a request before its body was read is written at once, and the
+ * connection closed.
  */
 #include "http.h"
 
 #include <ctype.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +21,25 @@
 #include "api.h"
 #include "codec.h"
 #include "protocol.h"
+#include "server_internal.h"
 
 #define HEADER_ROOM 2048
 #define MAX_ARGS 256
 #define ARG_BYTES 4096
-#define TOKEN_BYTES 8192
 #define REFUSED_LINGER 2		/* seconds in which a refused body is read and thrown away */
 
 /* One request, from its headers to the last byte of its answer. */
 typedef struct HttpExchange
 {
 	struct lws *wsi;			/* the library's handle */
+	HttpReply  *reply;			/* where this exchange hangs */
 	Relay	   *relay;			/* borrowed */
+	bool		busy;			/* in a callback, which will send the answer */
 	ApiCall    *call;			/* under way, or NULL */
 	ApiMethod	method;			/* of an API request */
 	bool		head;			/* no body is to be answered */
 	bool		api;			/* CORS applies */
+	bool		called;			/* given to the API */
 	bool		refused;		/* answered before its body came */
 	char	   *origin;			/* page that may read the answer, or NULL */
 	char	   *path;			/* decoded */
@@ -88,7 +91,12 @@ http_gone(HttpReply *reply)
 	reply->exchange = NULL;
 }
 
-/* Keeps an answer (text is copied) until the connection can take it. */
+static int	http_finish(HttpReply *reply);
+
+/*
+ * Keeps an answer (text is copied) for the end of the callback that we are in;
+ * otherwise sends it, and the exchange is gone.
+ */
 static bool
 exchange_answer(HttpExchange *exchange, int status, const char *type, const char *text, size_t len)
 {
@@ -100,8 +108,13 @@ exchange_answer(HttpExchange *exchange, int status, const char *type, const char
 	exchange->status = status;
 	exchange->type = type;
 	exchange->answered = true;
-	lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
-	lws_callback_on_writable(exchange->wsi);
+	if (!exchange->busy)
+	{
+		struct lws *wsi = exchange->wsi;
+
+		if (http_finish(exchange->reply))
+			lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	}
 	return true;
 }
 
@@ -306,22 +319,80 @@ http_error(struct lws *wsi, int status, const char *code, const char *message)
 	return write_answer(&exchange) ? -1 : 1;
 }
 
+/* Whether the library holds input of this connection: the next request, sent before this one was answered. */
+static bool
+has_rest(struct lws *wsi)
+{
+	bool		somebody;
+	bool		others;
+
+	lws_rx_flow_control(wsi, 1);
+	somebody = lws_service_adjust_timeout(lws_get_context(wsi), 1, 0) == 0;
+	lws_rx_flow_control(wsi, 0);
+	others = lws_service_adjust_timeout(lws_get_context(wsi), 1, 0) == 0;
+	lws_rx_flow_control(wsi, 1);
+	return somebody && !others;
+}
+
 /*
- * The connection can take the answer.
+ * A request is answered: the next one may come.  Returns as the library's
+ * callbacks do.
  */
 int
-http_writable(struct lws *wsi, HttpReply *reply)
+http_complete(struct lws *wsi)
+{
+	Socket	   *socket = lws_get_opaque_user_data(wsi);
+
+	socket->pipelined = has_rest(wsi);
+	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+	return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* Sends the answer and ends the exchange. */
+static int
+http_finish(HttpReply *reply)
 {
 	HttpExchange *exchange = reply->exchange;
+	struct lws *wsi = exchange->wsi;
 	int			failed;
 
-	if (exchange == NULL || !exchange->answered || exchange->refused)
-		return 0;
 	if (exchange->api)
 		exchange->relay->metrics.requests++;
 	failed = write_answer(exchange);
 	http_gone(reply);
-	return failed || lws_http_transaction_completed(wsi) ? -1 : 0;
+	return failed ? -1 : http_complete(wsi);
+}
+
+/*
+ * The end of a callback with this result: an answer that is ready goes out with
+ * the writable callback that follows, as the library loses the next request
+ * when one is completed while its headers are being read.
+ */
+static int
+http_settle(HttpReply *reply, int result)
+{
+	HttpExchange *exchange = reply->exchange;
+
+	if (exchange == NULL)
+		return result;
+	exchange->busy = false;
+	if (result == 0 && exchange->answered && !exchange->refused)
+	{
+		lws_rx_flow_control(exchange->wsi, 1);
+		lws_callback_on_writable(exchange->wsi);
+	}
+	return result;
+}
+
+/*
+ * The connection can take an answer.
+ */
+int
+http_writable(HttpReply *reply)
+{
+	const HttpExchange *exchange = reply->exchange;
+
+	return exchange && exchange->answered && !exchange->refused ? http_finish(reply) : 0;
 }
 
 /*
@@ -354,7 +425,23 @@ api_answered(void *arg, const ApiAnswer *answer)
 		lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-/* The request is whole: the API answers it, now or later. */
+/* A client that has closed is not waited for: while its request waits nothing is read. */
+static void
+api_looks(void *arg)
+{
+	HttpExchange *exchange = arg;
+	struct pollfd fd = {.fd = lws_get_socket_fd(exchange->wsi), .events = POLLRDHUP};
+
+	if (poll(&fd, 1, 0) > 0)
+		lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+static const ApiPort api_port = {api_answered, api_looks};
+
+/*
+ * The request is whole: the API answers it, now or later.  The next one is not
+ * read meanwhile; the library would hand us the end of the body again and again.
+ */
 static int
 http_call_api(HttpExchange *exchange)
 {
@@ -364,7 +451,9 @@ http_call_api(HttpExchange *exchange)
 	};
 
 	lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
-	exchange->call = api_call(exchange->relay, &request, api_answered, exchange);
+	lws_rx_flow_control(exchange->wsi, 0);
+	exchange->called = true;
+	exchange->call = api_call(exchange->relay, &request, &api_port, exchange);
 	return 0;
 }
 
@@ -444,7 +533,10 @@ http_body_end(struct lws *wsi, HttpReply *reply)
 	(void) wsi;
 	if (exchange == NULL || exchange->refused)
 		return -1;
-	return exchange->body && exchange->body_len == exchange->body_size ? http_call_api(exchange) : 0;
+	if (exchange->called || exchange->body == NULL || exchange->body_len < exchange->body_size)
+		return 0;
+	exchange->busy = true;
+	return http_settle(reply, http_call_api(exchange));
 }
 
 /* ---- the rest ---- */
@@ -487,22 +579,15 @@ http_get(HttpExchange *exchange, HttpReply *reply, bool admin)
 	return http_send_file(wsi, file);
 }
 
-/*
- * The headers of a request are whole; path is decoded, without the query.
- * admin: it came over admin_listen.
- */
-int
-http_request(struct lws *wsi, Relay *relay, HttpReply *reply, const char *path, bool admin)
+/* A request, once it has its exchange. */
+static int
+http_dispatch(HttpReply *reply, bool admin)
 {
-	HttpExchange *exchange;
+	HttpExchange *exchange = reply->exchange;
 	bool		has_length;
 	size_t		length;
 
-	http_gone(reply);
-	exchange = reply->exchange = exchange_new(wsi, relay, path);
-	if (exchange == NULL)
-		return -1;
-	if (!read_length(wsi, &has_length, &length))
+	if (!read_length(exchange->wsi, &has_length, &length))
 		return http_refuse(exchange, WIRE_BAD_REQUEST, "Content-Length is no number");
 	if (exchange->api && !admin)
 		return http_api(exchange, has_length, length);
@@ -514,4 +599,41 @@ http_request(struct lws *wsi, Relay *relay, HttpReply *reply, const char *path, 
 	if (length > 0)
 		return http_refuse(exchange, WIRE_BAD_REQUEST, "no body is expected");
 	return http_get(exchange, reply, admin);
+}
+
+/* Whether the library will look for a body. */
+static bool
+expects_body(const HttpExchange *exchange)
+{
+	return (exchange->method != API_GET && exchange->method != API_OPTIONS)
+		|| lws_hdr_total_length(exchange->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
+}
+
+/*
+ * The headers of a request are whole; path is decoded, without the query.
+ * admin: it came over admin_listen.
+ *
+ * Where a request with a body was sent before the one in front of it was
+ * answered, the library (4.1.6) goes round in circles for ever: such a one is
+ * refused, and the connection closed before it can.
+ */
+int
+http_request(struct lws *wsi, Relay *relay, HttpReply *reply, const char *path, bool admin)
+{
+	const Socket *socket = lws_get_opaque_user_data(wsi);
+
+	if (reply->exchange)
+		return -1;				/* the answer before does not get out */
+	reply->exchange = exchange_new(wsi, relay, path);
+	if (reply->exchange == NULL)
+		return -1;
+	reply->exchange->reply = reply;
+	reply->exchange->busy = true;
+	if (socket->pipelined && expects_body(reply->exchange))
+	{
+		reply->exchange->retry_after = 1;
+		(void) http_refuse(reply->exchange, WIRE_UNAVAILABLE, "a request with a body must wait for the answer before it");
+		return -1;
+	}
+	return http_settle(reply, http_dispatch(reply, admin));
 }

@@ -24,15 +24,13 @@ typedef struct HttpReply
 extern int	http_request(struct lws *wsi, Relay *relay, HttpReply *reply, const char *path, bool admin);
 extern int	http_body(struct lws *wsi, HttpReply *reply, const void *in, size_t len);
 extern int	http_body_end(struct lws *wsi, HttpReply *reply);
-extern int	http_writable(struct lws *wsi, HttpReply *reply);
+extern int	http_writable(HttpReply *reply);
+extern int	http_complete(struct lws *wsi);
 extern void http_gone(HttpReply *reply);
 extern int	http_error(struct lws *wsi, int status, const char *code, const char *message);
 
 /* http_file.c */
 extern bool http_find_file(const char *web_root, const char *path, char *file);
 extern int	http_send_file(struct lws *wsi, const char *file);
-
-/* The server's handshake: whether pages of the request's origin may come. */
-extern bool server_origin_allowed(struct lws *wsi);
 
 #endif

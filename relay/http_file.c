@@ -89,6 +89,6 @@ http_send_file(struct lws *wsi, const char *file)
 	if (n < 0)
 		return -1;
 	if (n > 0)
-		return lws_http_transaction_completed(wsi) ? -1 : 0;
+		return http_complete(wsi);
 	return 0;
 }

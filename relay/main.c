@@ -131,7 +131,7 @@ look_at_drain(struct ev_loop *loop, ev_timer *watcher, int events)
 			ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	if (daemon->relay.nsessions > 0 && ev_now(loop) < daemon->drain_until)
+	if ((daemon->relay.nsessions > 0 || daemon->relay.ncalls > 0) && ev_now(loop) < daemon->drain_until)
 		return;
 	daemon->said_farewell = true;
 	daemon->drain_until = ev_now(loop);

@@ -100,7 +100,7 @@ server_request(Socket *socket, struct lws *wsi, Connection *connection, const ch
 
 /* Plain HTTP. */
 static int
-server_http_callback(Socket *socket, struct lws *wsi, enum lws_callback_reasons reason, Connection *connection, void *in)
+server_http_callback(Socket *socket, struct lws *wsi, enum lws_callback_reasons reason, Connection *connection, void *in, size_t len)
 {
 	switch (reason)
 	{
@@ -110,17 +110,23 @@ server_http_callback(Socket *socket, struct lws *wsi, enum lws_callback_reasons 
 			return server_request(socket, wsi, connection, in);
 		case LWS_CALLBACK_HTTP_BODY_COMPLETION:
 			socket_await(socket, ANSWER_TIME);
-			return 0;
+			return http_body_end(wsi, &connection->reply);
 		case LWS_CALLBACK_HTTP_WRITEABLE:
-			return http_writable(wsi, &connection->reply);
+			return http_writable(&connection->reply);
 		case LWS_CALLBACK_HTTP_FILE_COMPLETION:
-			return lws_http_transaction_completed(wsi) ? -1 : 0;
+			return http_complete(wsi);
 		case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 			/* The end of a request: the next one's headers must be whole before this. */
 			socket_await(socket, KEEPALIVE);
+			if (connection)
+				http_gone(&connection->reply);
+			return 0;
+		case LWS_CALLBACK_CLOSED_HTTP:
+			if (connection)
+				http_gone(&connection->reply);
 			return 0;
 		case LWS_CALLBACK_HTTP_BODY:
-			return -1;
+			return http_body(wsi, &connection->reply, in, len);
 		default:
 			return 0;
 	}
@@ -161,7 +167,7 @@ server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, v
 	if (reason == LWS_CALLBACK_WSI_DESTROY)
 		socket_gone(socket);
 	else
-		return server_http_callback(socket, wsi, reason, user, in);
+		return server_http_callback(socket, wsi, reason, user, in, len);
 	return 0;
 }
 

@@ -43,6 +43,7 @@ typedef struct Socket
 	Address		peer;			/* the other end */
 	bool		admin;			/* came through admin_listen */
 	bool		guest;			/* in server->guests: no WebSocket yet */
+	bool		pipelined;		/* the next request came before the last one was answered */
 	int64_t		deadline;		/* of a guest: when it is closed if nothing comes of it */
 	struct Socket *prev;		/* in server->guests */
 	struct Socket *next;
