@@ -41,6 +41,7 @@ typedef struct Bound
 	Column	   *columns;		/* the watched ones */
 } Bound;
 
+static uint64 invalidations = 0;	/* counts what the system's caches have said */
 static HTAB *task_tables = NULL;
 static HTAB *user_tables = NULL;
 
@@ -155,14 +156,16 @@ find_bound(Relation relation, bool users, Bound *result)
 		memset(bound, 0, sizeof(*bound));
 	if (!bound->valid)
 	{
+		uint64		before = invalidations;
+
 		/* An outer trigger may still use the old description: until the transaction ends. */
 		if (bound->context)
 			MemoryContextSetParent(bound->context, TopTransactionContext);
 		memset(bound, 0, sizeof(*bound));
 		bound->relid = relid;
-		bound->valid = true;	/* unless it is invalidated while we look */
 		describe(bound, relation, users);
 		MemoryContextSwitchTo(old);
+		bound->valid = before == invalidations;
 	}
 	*result = *bound;
 	return bound->bound;
@@ -185,6 +188,7 @@ invalidate(HTAB *cache, Oid relid)
 static void
 at_relcache_event(Datum argument, Oid relid)
 {
+	invalidations++;
 	invalidate(task_tables, relid);
 	invalidate(user_tables, relid);
 }

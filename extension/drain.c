@@ -334,6 +334,10 @@ run_room(void *argument)
 	Room		room;
 	int			i;
 
+	for (i = part->first; i < part->end && errands[i].what == ERRAND_EVENT; i++)
+		;
+	if (i < part->end)
+		roster_hold(errands[part->first].room_id);
 	if (!room_lock(errands[part->first].room_id, &room))
 		return;					/* it went in the meantime: nobody is left to tell */
 	for (i = part->first; i < part->end; i++)

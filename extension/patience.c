@@ -11,11 +11,13 @@
 #include "taskchat.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #define ATTEMPTS 3
+#define PAUSE_US 100000L		/* before trying again */
 
 /* Errors that end more than what was tried. */
 static bool
@@ -85,6 +87,9 @@ patient_attempt(Attempt attempt, void *argument)
 				break;
 			if (deadlock->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
 				ReThrowError(deadlock);
+			/* Let the other one take what it waited for, lest we take it again first. */
+			pg_usleep(PAUSE_US);
+			CHECK_FOR_INTERRUPTS();
 		}
 	}
 	PG_FINALLY();

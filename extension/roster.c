@@ -129,6 +129,24 @@ find_seats(Relation members, int64 room_id, const char *user_id, Seats *seats)
 	systable_endscan(scan);
 }
 
+/*
+ * Lock the room's member rows.  Whoever is about to change or delete some of
+ * them does so before room_lock(): who sends holds the own one already when
+ * taking the room's lock.
+ */
+void
+roster_hold(int64 room_id)
+{
+	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
+	SysScanDesc scan = scan_room(members, "task_members_pkey", room_id);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		(void) rows_lock(members, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(members, NoLock);
+}
+
 /* The user leaves the room; nothing if no member. */
 void
 roster_leave(Room *room, const char *user_id)

@@ -188,6 +188,7 @@ extern bool patient_attempt(Attempt attempt, void *argument);
 
 /* roster.c: rooms and members as bound tables want them */
 extern void roster_open(const char *task_id, const char *creator_id);
+extern void roster_hold(int64 room_id);
 extern void roster_leave(Room *room, const char *user_id);
 extern void roster_set_creator(Room *room, const char *user_id);
 extern void roster_erase(Room *room);
