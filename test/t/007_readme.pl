@@ -77,7 +77,9 @@ my $errors = rows_under('Errors');
 cmp_ok(scalar(keys %raised), '>', 8, 'errors are found in the sources');
 foreach my $name (sort keys %raised)
 {
-	ok(defined $state{$name} && $errors =~ /\b$state{$name}\b/, "$name ($raised{$name}) is explained");
+	my $state = $state{$name} or die "errcodes.h has no $name";
+	my $class = substr($state, 0, 2);
+	ok($errors =~ /\b(?:$state\b|$class\*)/, "$name ($raised{$name}) is explained");
 }
 
 $node->stop;
