@@ -3,7 +3,8 @@
 # its directory.
 #
 #   watchdog.sh sweep RUN PID        do it now; PID, the caller, is spared
-#   watchdog.sh watch RUN PID...     do it as soon as one of the PIDs is gone
+#   watchdog.sh watch RUN PID...     do it as soon as one of the PIDs is gone,
+#                                    or a make among them was interrupted
 #
 # A process belongs to the run if it has TASKCHAT_RUN=RUN in its environment,
 # or is a postmaster with its data directory under RUN (PostgreSQL writes over
@@ -70,8 +71,21 @@ born() {
   echo "${20}"
 }
 
+# make hands SIGTERM on to what it runs, but not SIGINT, which it takes to have
+# come from a terminal to all: then it waits, with SIGINT no longer caught.
+catches_interrupt() {
+  local name mask
+  while read -r name mask; do
+    if [ "$name" = SigCgt: ]; then
+      (((0x$mask >> 1) & 1))
+      return
+    fi
+  done 2>/dev/null <"/proc/$1/status"
+}
+
 same() {
-  [ "$(born "$1")" = "${births[$1]}" ]
+  [ "$(born "$1")" = "${births[$1]}" ] || return
+  [ -z "${interruptible[$1]}" ] || catches_interrupt "$1"
 }
 
 # The script may have outlived the make that called it: let it end by itself.
@@ -85,7 +99,7 @@ end_launcher() {
   kill -KILL "$1" 2>/dev/null
 }
 
-declare -A births
+declare -A births interruptible
 spared=
 case "$mode" in
   sweep)
@@ -96,6 +110,11 @@ case "$mode" in
     cd /
     for pid in "$@"; do
       births[$pid]=$(born "$pid")
+      interruptible[$pid]=
+    done
+    # The script itself, which comes first, ends by its own trap.
+    for pid in "${@:2}"; do
+      ! catches_interrupt "$pid" || interruptible[$pid]=yes
     done
     while sleep 0.5; do
       for pid in "$@"; do
