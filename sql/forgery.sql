@@ -1,7 +1,6 @@
 -- The identity cannot be forged. Each attempt is made by a superuser and by a
 -- user, with somebody set and with nobody; afterwards it must be who it was.
 SET client_min_messages = error;
-SELECT current_user AS super \gset
 CREATE ROLE regress_user LOGIN IN ROLE taskchat_user;
 CREATE ROLE regress_backend LOGIN IN ROLE taskchat_backend;
 CREATE SCHEMA forge;
@@ -198,18 +197,21 @@ SELECT taskchat.current_user_id() IS NULL AS nobody;
 COMMIT;
 \c -reuse-previous=on "options=''"
 ALTER DATABASE :"DBNAME" SET taskchat.user_id = 'alma';
-ALTER ROLE regress_user SET taskchat.user_id = 'alma';
+ALTER ROLE CURRENT_USER IN DATABASE :"DBNAME" SET taskchat.user_id = 'alma';
 CREATE FUNCTION forge.f() RETURNS text LANGUAGE sql SET taskchat.user_id = 'alma' AS 'SELECT taskchat.current_user_id()';
 CREATE FUNCTION forge.g() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET taskchat.user_id = 'alma' AS 'SELECT count(*) FROM taskchat.task_messages';
 ALTER FUNCTION forge.g() OWNER TO regress_backend;
-\c - regress_user
+\c -
+SET SESSION AUTHORIZATION regress_user;
 SELECT taskchat.current_user_id() IS NULL AS nobody, (SELECT count(*) FROM taskchat.task_messages) AS sees;
 SELECT forge.f() IS NULL AS nobody;
 SELECT forge.g() AS sees;
-\c - regress_user
+\c -
+SET SESSION AUTHORIZATION regress_user;
 SELECT forge.g() AS sees;
-\c - :super
+\c -
 ALTER DATABASE :"DBNAME" RESET taskchat.user_id;
+ALTER ROLE CURRENT_USER IN DATABASE :"DBNAME" RESET taskchat.user_id;
 
 SET client_min_messages = error;
 DROP OWNED BY regress_user, regress_backend;

@@ -34,6 +34,10 @@ $node->safe_psql('postgres', q{
 is($node->safe_psql('postgres', $sees), '0|t', 'a stored setting has no effect');
 $node->safe_psql('postgres', 'DELETE FROM pg_db_role_setting');
 
+$node->safe_psql('postgres', q{CREATE ROLE app LOGIN IN ROLE taskchat_user; ALTER ROLE app SET taskchat.user_id = 'ada'});
+is($node->safe_psql('postgres', 'SELECT count(*), taskchat.current_user_id() IS NULL FROM taskchat.task_messages', extra_params => [ '-U', 'app' ]),
+	'0|t', "nor has a role's");
+
 $node->append_conf('postgresql.conf', "taskchat.user_id = 'ada'");
 $node->reload;
 is($node->safe_psql('postgres', $sees), '0|t', 'nor has postgresql.conf');
