@@ -240,6 +240,7 @@ task_appears(Bound *bound, Relation relation, HeapTuple row, bool renamed)
 		return;
 	}
 	change = new_change(bound, task_id);
+	change.back = true;
 	if (renamed || stage_has_task(change.watch, task_id))
 	{
 		all_values(bound, relation, row, change.new_values);

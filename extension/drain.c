@@ -311,7 +311,10 @@ plan_drain(Drain *drain, StageItem **items, int count)
 				drain->notices = lappend(drain->notices, item);
 				break;
 			case STAGE_TASK:
-				add_task(drain, item, tasks_missing[i]);
+				if (item->gone && !item->back && !tasks_missing[i])
+					stage_again(item);
+				else
+					add_task(drain, item, tasks_missing[i]);
 				break;
 			case STAGE_USER:
 				if (users_missing[i])

@@ -307,6 +307,7 @@ stage_fold(StageItem *into, const StageItem *later)
 {
 	int			i;
 
+	into->back |= later->back;
 	into->gone |= later->gone;
 	replace(&into->actor_id, later->actor_id);
 	if (into->old_creator == NULL)
@@ -346,6 +347,23 @@ stage_task(const StageItem *change)
 	stage_fold(item, change);
 	replace(&item->actor_id, identity_get());
 	pull();
+}
+
+/*
+ * A change of a task that turned out to be half of one, as of a row on its way
+ * to another partition where constraints are immediate: it waits for the rest.
+ */
+void
+stage_again(const StageItem *task)
+{
+	StageItem  *item = new_item(STAGE_TASK);
+
+	item->watch = task->watch;
+	item->id = keep(task->id);
+	item->old_values = new_values(task->watch->count);
+	item->new_values = new_values(task->watch->count);
+	stage_fold(item, task);
+	push(item);
 }
 
 /* A user is gone, unless the commit finds that it isn't. */

@@ -168,6 +168,7 @@ typedef struct StageItem
 	char	   *old_creator;	/* of a task; NULL: untouched */
 	char	   *new_creator;
 	bool		gone;			/* of a task: its row went, and may have come back */
+	bool		back;			/* of a task: a row with its key was seen to come */
 } StageItem;
 
 extern void stage_init(void);
@@ -175,6 +176,7 @@ extern const Watch *stage_watch(Oid tasks, int count, char **names);
 extern bool stage_has_task(const Watch *watch, const char *task_id);
 extern void stage_task(const StageItem *change);
 extern void stage_user(Oid users, const char *user_id);
+extern void stage_again(const StageItem *task);
 extern void stage_fold(StageItem *into, const StageItem *later);
 
 /* drain.c: what becomes of it at commit */

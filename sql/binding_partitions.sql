@@ -39,6 +39,14 @@ UPDATE tasks SET status = 'paused' WHERE id = 31;
 UPDATE tasks SET status = 'open' WHERE id = 31;
 COMMIT;
 SELECT * FROM events WHERE task_id = '31' AND seq > 3;
+-- … also where constraints are immediate
+BEGIN;
+SET CONSTRAINTS ALL IMMEDIATE;
+UPDATE tasks SET status = 'paused' WHERE id = 31;
+SELECT * FROM events WHERE task_id = '31' AND seq > 3;
+UPDATE tasks SET status = 'open' WHERE id = 31;
+COMMIT;
+SELECT * FROM events WHERE task_id = '31' AND seq > 3;
 -- A new row that moves in the transaction that makes it
 BEGIN;
 INSERT INTO tasks VALUES (36, 'ben', 'open', 'eu');
