@@ -87,7 +87,7 @@ class FakeHttp {
 	}
 }
 
-beforeEach(() => void vi.useFakeTimers());
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }));
 afterEach(() => {
 	vi.useRealTimers();
 	vi.unstubAllGlobals();
@@ -110,7 +110,6 @@ async function until(client: TaskChatClient, status: string): Promise<void> {
 }
 
 async function open(messages = 0, options: Partial<ClientOptions> = {}): Promise<Scene> {
-	vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
 	const server = new FakeServer();
 	const http = new FakeHttp(server);
 	const fake = server.addRoom('t1', [member('ann', 'creator'), member('bo')]);
@@ -235,5 +234,36 @@ describe('long polling', () => {
 		await pass(60_000);
 		expect(client.getState().status).toBe('closed');
 		expect(http.requests).toEqual([]);
+	});
+
+	it('and sockets take turns, so that either is found', async () => {
+		const server = new FakeServer();
+		const http = new FakeHttp(server);
+		http.up = false;
+		const client = makeClient(server, { httpUrl: 'http://relay.test' });
+		client.connect();
+		await pass(30_000);
+		expect(http.requests.length).toBeGreaterThan(0);
+		expect(client.getState().status).not.toBe('open');
+		server.up = true;
+		await pass(60_000);
+		expect(client.getState()).toMatchObject({ status: 'open', transport: 'socket' });
+	});
+
+	it('keeps the members that the socket told', async () => {
+		const server = new FakeServer();
+		const http = new FakeHttp(server);
+		server.up = true;
+		server.addRoom('t1', [member('ann', 'creator'), member('bo')]);
+		const client = makeClient(server, { httpUrl: 'http://relay.test' });
+		client.room('t1').join();
+		client.connect();
+		await pass(1);
+		server.up = false;
+		server.socket.end(CloseCode.lost);
+		await until(client, 'open');
+		await pass(10);
+		expect(http.of('/api/events').length).toBeGreaterThan(0);
+		expect(client.room('t1').getState().members.map((one) => one.user_id)).toEqual(['ann', 'bo']);
 	});
 });
