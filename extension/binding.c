@@ -266,25 +266,25 @@ ask_carefully(Question *question)
 
 	if (error == NULL)
 		return;
-	if (question->count > 1)
+	if (!is_no_value(error))
 	{
-		for (i = 0; i < question->count; i++)
-		{
-			Question	one = *question;
-
-			one.count = 1;
-			one.values += i;
-			one.present += i;
-			ask_carefully(&one);
-		}
+		ereport(WARNING,
+				(errmsg("taskchat could not look for rows of table \"%s\"", get_rel_name(question->relid)),
+				 errdetail("%s", error->message),
+				 errhint("taskchat.orphaned_rooms() lists the rooms that stay behind.")));
+		memset(question->present, true, question->count);
 		return;
 	}
-	if (is_no_value(error))
-		return;
-	ereport(WARNING,
-			(errmsg("taskchat could not look for a row of table \"%s\"", get_rel_name(question->relid)),
-			 errdetail("%s", error->message)));
-	question->present[0] = true;
+	/* One of several spoils the answer for all, so each is asked for alone. */
+	for (i = 0; question->count > 1 && i < question->count; i++)
+	{
+		Question	one = *question;
+
+		one.count = 1;
+		one.values += i;
+		one.present += i;
+		ask_carefully(&one);
+	}
 }
 
 /* Ask for those of the values that have not been found yet. */
