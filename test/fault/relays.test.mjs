@@ -150,8 +150,10 @@ test('2,000 clients come back and resume after the death of their relay', async 
     socket.on('message', (data) => {
       const frame = JSON.parse(data.toString());
       if (frame.type !== 'reply') return;
-      if (!frame.ok) reject(new Error(JSON.stringify(frame)));
-      else resolve({ socket, data: frame.data });
+      if (!frame.ok) {
+        socket.terminate(); // it would count as one of the user's connections
+        reject(new Error(JSON.stringify(frame)));
+      } else resolve({ socket, data: frame.data });
     });
     socket.on('error', reject);
     socket.on('close', (code) => reject(new Error(`closed: ${code}`)));
