@@ -95,8 +95,10 @@ export class TaskChatClient extends Store<ClientState> {
 			onState: (state) => this.#onState(state),
 			onEvent: (event) => this.#onEvent(event),
 		});
-		const vault = this.vault = new Vault(options.storage === undefined ? ownStorage() : options.storage);
-		const outbox = this.#outbox = new Outbox(vault, options.locks ?? globalThis.navigator?.locks, {
+		const storage = options.storage === undefined ? ownStorage() : options.storage;
+		const vault = this.vault = new Vault(storage);
+		/* Without a shared storage there is nothing to take turns for. */
+		const outbox = this.#outbox = new Outbox(vault, storage ? options.locks ?? globalThis.navigator?.locks : undefined, {
 			ready: (address) => socket.isOpen() && this.#owners(address).every((room) => room.mayPost()),
 			post: async ({ address, draft, clientMsgId }) =>
 				(await socket.request('send_message', { ...address, ...draft, client_msg_id: clientMsgId })).message,

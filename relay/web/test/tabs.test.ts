@@ -236,6 +236,14 @@ describe('two tabs', () => {
 		expect([...pending(one), ...pending(other)]).toEqual([]);
 	});
 
+	it('clients without a storage wait for no lock', async () => {
+		const world = makeWorld();
+		const client = await openPage(world, world.browser.tab(), { storage: null, locks: { request: () => new Promise(() => {}) } });
+		client.room('t1').send({ content: 'a' });
+		await pass(1);
+		expect(said(world.fake)).toEqual(['a']);
+	});
+
 	it('goes on where locks are refused', async () => {
 		const world = makeWorld();
 		const tab = world.browser.tab();
