@@ -228,6 +228,9 @@ export class Outbox {
 
 	#merge({ at, shown, message }: Stored): void {
 		let item = this.#find(shown.clientMsgId);
+		/* What was written before the message was committed may be heard after it. */
+		if (item?.message)
+			return;
 		if (!item) {
 			item = toItem({ at, shown });
 			this.#items.push(item);
