@@ -1,7 +1,7 @@
 /*
  * room.c
- *	  Rooms: what an address means to a user, who is a member, and the counter
- *	  row whose lock orders everything that happens in a room.
+ *	  Rooms: the counter row whose lock orders everything that happens in a
+ *	  room, and who may take it.  Members and addresses stand in member.c.
  *
  * The counter is taken below the executor, with the row's latest version: a
  * snapshot's age (REPEATABLE READ) then never makes a writer fail.  Scans for
@@ -23,8 +23,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/array.h"
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -34,28 +32,20 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-/* Columns of task_rooms and task_members, in the order of the install script. */
+/* Columns of task_rooms, in the order of the install script. */
 enum RoomColumn
 {
 	ROOM_ID = 1, ROOM_TASK, ROOM_APPLICANT, ROOM_FIRST_SEQ, ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CREATED, ROOM_CLOSED, ROOM_COLUMNS = ROOM_CLOSED
 };
 
-enum MemberColumn
-{
-	MEMBER_ROOM = 1, MEMBER_USER, MEMBER_TASK, MEMBER_APPLICANT, MEMBER_ROLE
-};
-
 LockWaitPolicy lock_policy = LockWaitBlock;
 
 PG_FUNCTION_INFO_V1(taskchat_require_writable);
-PG_FUNCTION_INFO_V1(taskchat_my_rooms);
-PG_FUNCTION_INFO_V1(taskchat_find_room);
 PG_FUNCTION_INFO_V1(taskchat_refuse_room);
 PG_FUNCTION_INFO_V1(taskchat_refuse_closed);
 PG_FUNCTION_INFO_V1(taskchat_enter_room);
 PG_FUNCTION_INFO_V1(taskchat_waits);
 PG_FUNCTION_INFO_V1(taskchat_lock_room);
-PG_FUNCTION_INFO_V1(taskchat_lock_member);
 
 /*
  * What a session remembers until a catalog change makes it doubtful: the oids
@@ -163,23 +153,8 @@ forbid_room(void)
 			 errhint("Members read a room; creator, worker and applicant write in it.")));
 }
 
-static RoomRole
-role_of_text(const char *role)
-{
-	switch (role[0])
-	{
-		case 'c':
-			return ROLE_CREATOR;
-		case 'w':
-			return ROLE_WORKER;
-		case 'a':
-			return ROLE_APPLICANT;
-		default:
-			return ROLE_OBSERVER;
-	}
-}
-
-static char *
+/* A column of a row as a C string; NULL where it is null. */
+char *
 column_text(HeapTuple tuple, int column, TupleDesc desc)
 {
 	bool		isnull;
@@ -188,7 +163,7 @@ column_text(HeapTuple tuple, int column, TupleDesc desc)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-static int64
+int64
 column_int64(HeapTuple tuple, int column, TupleDesc desc)
 {
 	bool		isnull;
@@ -196,116 +171,11 @@ column_int64(HeapTuple tuple, int column, TupleDesc desc)
 	return DatumGetInt64(heap_getattr(tuple, column, desc, &isnull));
 }
 
-static void
+/* "column = value" for a scan. */
+void
 key_text(ScanKey key, AttrNumber column, const char *value)
 {
 	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
-}
-
-/*
- * What (task_id, applicant_id) means for this user: the main room where
- * applicant_id is NULL, or the user's own private room for somebody who is an
- * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  22023 and
- * 54000 for what can be no address.
- */
-void
-membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
-{
-	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(members);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found_main = false;
-
-	check_id("task_id", task_id, TASKCHAT_MAX_ID);
-	if (applicant_id)
-		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
-	memset(membership, 0, sizeof(*membership));
-	key_text(&keys[0], MEMBER_USER, user_id);
-	key_text(&keys[1], MEMBER_TASK, task_id);
-	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
-							  SnapshotSelf, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		char	   *applicant = column_text(tuple, MEMBER_APPLICANT, desc);
-		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
-		bool		matches;
-
-		if (membership->lowest_id == 0 || room_id < membership->lowest_id)
-		{
-			membership->lowest_id = room_id;
-			ItemPointerCopy(&tuple->t_self, &membership->lowest_tid);
-		}
-		if (applicant_id)
-			matches = applicant && strcmp(applicant, applicant_id) == 0;
-		else
-			matches = applicant == NULL || (!found_main && strcmp(applicant, user_id) == 0);
-		if (!matches)
-			continue;
-		membership->room_id = room_id;
-		ItemPointerCopy(&tuple->t_self, &membership->tid);
-		membership->role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
-		found_main = applicant == NULL;
-	}
-	systable_endscan(scan);
-	table_close(members, AccessShareLock);
-}
-
-static SysScanDesc
-member_scan(Relation members, ScanKey keys, int64 room_id, const char *user_id)
-{
-	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
-	key_text(&keys[1], MEMBER_USER, user_id);
-	return systable_beginscan(members, relation_oid("task_members_pkey"), true,
-							  SnapshotSelf, 2, keys);
-}
-
-/* Is the row at *tid, still or again, the user's in that room?  Then *role is its role. */
-static bool
-role_at(Relation members, ItemPointer tid, int64 room_id, const char *user_id, RoomRole *role)
-{
-	TupleTableSlot *slot = table_slot_create(members, NULL);
-	bool		same = false;
-
-	if (ItemPointerGetBlockNumber(tid) < RelationGetNumberOfBlocks(members) &&
-		table_tuple_fetch_row_version(members, tid, SnapshotSelf, slot))
-	{
-		bool		should_free;
-		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
-		TupleDesc	desc = RelationGetDescr(members);
-
-		same = column_int64(tuple, MEMBER_ROOM, desc) == room_id &&
-			strcmp(column_text(tuple, MEMBER_USER, desc), user_id) == 0;
-		if (same)
-			*role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	return same;
-}
-
-/*
- * The user's role in the room as committed now; ROLE_NONE: no member.  tid is
- * where the member row was a moment ago, or NULL.
- */
-static RoomRole
-role_in_room(int64 room_id, const char *user_id, ItemPointer tid)
-{
-	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
-	RoomRole	role = ROLE_NONE;
-
-	if (tid == NULL || !role_at(members, tid, room_id, user_id, &role))
-	{
-		ScanKeyData keys[2];
-		SysScanDesc scan = member_scan(members, keys, room_id, user_id);
-		HeapTuple	tuple = systable_getnext(scan);
-
-		if (HeapTupleIsValid(tuple))
-			role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
-		systable_endscan(scan);
-	}
-	table_close(members, AccessShareLock);
-	return role;
 }
 
 /*
@@ -341,7 +211,8 @@ row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot 
 	return false;
 }
 
-static bool
+/* Where the row is that these keys name, as committed now; false: nowhere. */
+bool
 find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
 {
 	SysScanDesc scan = systable_beginscan(relation, relation_oid(index), true,
@@ -419,7 +290,7 @@ refuse_closed(void)
 
 /*
  * Take the room's lock to write in it as that user; member_tid as in
- * role_in_room().  42501 for who may not, 55000 when it is closed.
+ * member_role().  42501 for who may not, 55000 when it is closed.
  */
 void
 room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
@@ -429,7 +300,7 @@ room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *roo
 	if (!room_lock(room_id, room))
 		forbid_room();
 	/* Who waited for the lock may have been removed meanwhile. */
-	role = role_in_room(room_id, user_id, member_tid);
+	role = member_role(room_id, user_id, member_tid);
 	if (role == ROLE_NONE || role == ROLE_OBSERVER)
 		forbid_room();
 	if (room->closed)
@@ -495,79 +366,6 @@ room_advance(Room *room, int closed)
 	doorbell_ring_room('r', room->room_id);
 }
 
-/*
- * Lock the user's member row of the lowest room_id in the task: who sends the
- * same client_msg_id in two rooms of a task at once meets here.  membership is
- * what membership_find() gave, and is found again where it changed meanwhile.
- */
-void
-member_lock_first(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
-{
-	Relation	members = open_writable("task_members");
-	TupleTableSlot *slot = table_slot_create(members, NULL);
-	int64		locked_id = 0;
-
-	while (membership->lowest_id != 0 && membership->lowest_id != locked_id)
-	{
-		ItemPointerData tid = membership->lowest_tid;
-
-		if (row_lock(members, &tid, LockTupleNoKeyExclusive, slot))
-			locked_id = membership->lowest_id;
-		if (!ItemPointerEquals(&slot->tts_tid, &membership->lowest_tid))
-			membership_find(user_id, task_id, applicant_id, membership);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(members, NoLock);
-}
-
-/* my_rooms() → bigint[]: the rooms that the caller is a member of; the policies' condition. */
-Datum
-taskchat_my_rooms(PG_FUNCTION_ARGS)
-{
-	const char *user_id = identity_get();
-	ArrayBuildState *rooms = initArrayResult(INT8OID, CurrentMemoryContext, false);
-
-	if (user_id != NULL)
-	{
-		Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
-		ScanKeyData key;
-		SysScanDesc scan;
-		HeapTuple	tuple;
-
-		key_text(&key, MEMBER_USER, user_id);
-		scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
-								  GetActiveSnapshot(), 1, &key);
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-			rooms = accumArrayResult(rooms,
-									 Int64GetDatum(column_int64(tuple, MEMBER_ROOM, RelationGetDescr(members))),
-									 false, INT8OID, CurrentMemoryContext);
-		systable_endscan(scan);
-		table_close(members, AccessShareLock);
-	}
-	PG_RETURN_DATUM(makeArrayResult(rooms, CurrentMemoryContext));
-}
-
-/*
- * find_room(task_id, applicant_id, writing) → room_id: the caller's room.
- * 28000 without identity, 42501 for who is no member or, writing, may not write.
- */
-Datum
-taskchat_find_room(PG_FUNCTION_ARGS)
-{
-	const char *user_id = identity_require();
-	char	   *task_id;
-	char	   *applicant_id = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	Membership	membership;
-
-	if (PG_ARGISNULL(0))
-		refuse_null("task_id");
-	task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	membership_find(user_id, task_id, applicant_id, &membership);
-	if (membership.room_id == 0 || (PG_GETARG_BOOL(2) && membership.role == ROLE_OBSERVER))
-		forbid_room();
-	PG_RETURN_INT64(membership.room_id);
-}
-
 /* refuse_room(): the error of room_find(), for functions in SQL. */
 Datum
 taskchat_refuse_room(PG_FUNCTION_ARGS)
@@ -608,22 +406,4 @@ taskchat_lock_room(PG_FUNCTION_ARGS)
 
 	require_writable();
 	PG_RETURN_BOOL(room_lock(PG_GETARG_INT64(0), &room));
-}
-
-/* lock_member(room_id, user_id) → boolean: lock one member row as lock_policy says. */
-Datum
-taskchat_lock_member(PG_FUNCTION_ARGS)
-{
-	Relation	members = open_writable("task_members");
-	TupleTableSlot *slot = table_slot_create(members, NULL);
-	ScanKeyData keys[2];
-	ItemPointerData tid;
-	bool		locked;
-
-	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, PG_GETARG_DATUM(0));
-	key_text(&keys[1], MEMBER_USER, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	locked = find_tid(members, "task_members_pkey", 2, keys, &tid) && row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(members, NoLock);
-	PG_RETURN_BOOL(locked);
 }

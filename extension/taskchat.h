@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/htup.h"
+#include "access/skey.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "executor/tuptable.h"
@@ -56,7 +57,7 @@ extern void check_url(const char *url);
 extern void check_content(const char *type, const char *content, const char *url);
 extern void check_json_size(const char *what, Jsonb *json);
 
-/* room.c: addresses, members, the counter */
+/* room.c: the counter and its lock */
 typedef struct Room
 {
 	int64		room_id;
@@ -73,6 +74,24 @@ typedef enum RoomRole
 	ROLE_NONE, ROLE_CREATOR, ROLE_WORKER, ROLE_APPLICANT, ROLE_OBSERVER
 } RoomRole;
 
+extern LockWaitPolicy lock_policy;	/* what writers do about somebody else's lock */
+
+extern void room_init(void);
+extern Oid	relation_oid(const char *name);
+extern void require_writable(void);
+extern Relation open_writable(const char *name);
+extern bool room_lock(int64 room_id, Room *room);
+extern void room_advance(Room *room, int closed);
+extern void room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
+extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
+extern void forbid_room(void) pg_attribute_noreturn();
+
+extern char *column_text(HeapTuple tuple, int column, TupleDesc desc);
+extern int64 column_int64(HeapTuple tuple, int column, TupleDesc desc);
+extern void key_text(ScanKey key, AttrNumber column, const char *value);
+extern bool find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid);
+
+/* member.c: who is where */
 /* What an address means to a user. */
 typedef struct Membership
 {
@@ -83,20 +102,10 @@ typedef struct Membership
 	ItemPointerData lowest_tid; /* of the member row there */
 } Membership;
 
-extern LockWaitPolicy lock_policy;	/* what writers do about somebody else's lock */
-
-extern void room_init(void);
-extern Oid	relation_oid(const char *name);
-extern void require_writable(void);
-extern Relation open_writable(const char *name);
 extern void membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership);
-extern bool room_lock(int64 room_id, Room *room);
-extern void room_advance(Room *room, int closed);
+extern RoomRole member_role(int64 room_id, const char *user_id, ItemPointer tid);
 extern void member_lock_first(const char *user_id, const char *task_id, const char *applicant_id,
 							  Membership *membership);
-extern void room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
-extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
-extern void forbid_room(void) pg_attribute_noreturn();
 
 /* event.c: the durable events that are not messages */
 extern int64 event_append(Room *room, const char *kind, const char *actor_id, const char *payload);

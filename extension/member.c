@@ -1,0 +1,243 @@
+/*
+ * member.c
+ *	  Members: which room an address means to a user, in which rooms somebody
+ *	  is, and the member row that orders what one user sends in a task.
+ */
+#include "taskchat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "storage/bufmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Columns of task_members, in the order of the install script. */
+enum MemberColumn
+{
+	MEMBER_ROOM = 1, MEMBER_USER, MEMBER_TASK, MEMBER_APPLICANT, MEMBER_ROLE
+};
+
+PG_FUNCTION_INFO_V1(taskchat_my_rooms);
+PG_FUNCTION_INFO_V1(taskchat_find_room);
+PG_FUNCTION_INFO_V1(taskchat_lock_member);
+
+static RoomRole
+role_of_text(const char *role)
+{
+	switch (role[0])
+	{
+		case 'c':
+			return ROLE_CREATOR;
+		case 'w':
+			return ROLE_WORKER;
+		case 'a':
+			return ROLE_APPLICANT;
+		default:
+			return ROLE_OBSERVER;
+	}
+}
+
+/*
+ * What (task_id, applicant_id) means for this user: the main room where
+ * applicant_id is NULL, or the user's own private room for somebody who is an
+ * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  22023 and
+ * 54000 for what can be no address.
+ */
+void
+membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+{
+	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(members);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found_main = false;
+
+	check_id("task_id", task_id, TASKCHAT_MAX_ID);
+	if (applicant_id)
+		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
+	memset(membership, 0, sizeof(*membership));
+	key_text(&keys[0], MEMBER_USER, user_id);
+	key_text(&keys[1], MEMBER_TASK, task_id);
+	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
+							  SnapshotSelf, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		char	   *applicant = column_text(tuple, MEMBER_APPLICANT, desc);
+		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
+		bool		matches;
+
+		if (membership->lowest_id == 0 || room_id < membership->lowest_id)
+		{
+			membership->lowest_id = room_id;
+			ItemPointerCopy(&tuple->t_self, &membership->lowest_tid);
+		}
+		if (applicant_id)
+			matches = applicant && strcmp(applicant, applicant_id) == 0;
+		else
+			matches = applicant == NULL || (!found_main && strcmp(applicant, user_id) == 0);
+		if (!matches)
+			continue;
+		membership->room_id = room_id;
+		ItemPointerCopy(&tuple->t_self, &membership->tid);
+		membership->role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
+		found_main = applicant == NULL;
+	}
+	systable_endscan(scan);
+	table_close(members, AccessShareLock);
+}
+
+static SysScanDesc
+member_scan(Relation members, ScanKey keys, int64 room_id, const char *user_id)
+{
+	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	key_text(&keys[1], MEMBER_USER, user_id);
+	return systable_beginscan(members, relation_oid("task_members_pkey"), true,
+							  SnapshotSelf, 2, keys);
+}
+
+/* Is the row at *tid, still or again, the user's in that room?  Then *role is its role. */
+static bool
+role_at(Relation members, ItemPointer tid, int64 room_id, const char *user_id, RoomRole *role)
+{
+	TupleTableSlot *slot = table_slot_create(members, NULL);
+	bool		same = false;
+
+	if (ItemPointerGetBlockNumber(tid) < RelationGetNumberOfBlocks(members) &&
+		table_tuple_fetch_row_version(members, tid, SnapshotSelf, slot))
+	{
+		bool		should_free;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		TupleDesc	desc = RelationGetDescr(members);
+
+		same = column_int64(tuple, MEMBER_ROOM, desc) == room_id &&
+			strcmp(column_text(tuple, MEMBER_USER, desc), user_id) == 0;
+		if (same)
+			*role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return same;
+}
+
+/*
+ * The user's role in the room as committed now; ROLE_NONE: no member.  tid is
+ * where the member row was a moment ago, or NULL.
+ */
+RoomRole
+member_role(int64 room_id, const char *user_id, ItemPointer tid)
+{
+	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	RoomRole	role = ROLE_NONE;
+
+	if (tid == NULL || !role_at(members, tid, room_id, user_id, &role))
+	{
+		ScanKeyData keys[2];
+		SysScanDesc scan = member_scan(members, keys, room_id, user_id);
+		HeapTuple	tuple = systable_getnext(scan);
+
+		if (HeapTupleIsValid(tuple))
+			role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
+		systable_endscan(scan);
+	}
+	table_close(members, AccessShareLock);
+	return role;
+}
+
+/*
+ * Lock the user's member row of the lowest room_id in the task: who sends the
+ * same client_msg_id in two rooms of a task at once meets here.  membership is
+ * what membership_find() gave, and is found again where it changed meanwhile.
+ */
+void
+member_lock_first(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+{
+	Relation	members = open_writable("task_members");
+	TupleTableSlot *slot = table_slot_create(members, NULL);
+	int64		locked_id = 0;
+
+	while (membership->lowest_id != 0 && membership->lowest_id != locked_id)
+	{
+		ItemPointerData tid = membership->lowest_tid;
+
+		if (row_lock(members, &tid, LockTupleNoKeyExclusive, slot))
+			locked_id = membership->lowest_id;
+		if (!ItemPointerEquals(&slot->tts_tid, &membership->lowest_tid))
+			membership_find(user_id, task_id, applicant_id, membership);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(members, NoLock);
+}
+
+/* my_rooms() → bigint[]: the rooms that the caller is a member of; the policies' condition. */
+Datum
+taskchat_my_rooms(PG_FUNCTION_ARGS)
+{
+	const char *user_id = identity_get();
+	ArrayBuildState *rooms = initArrayResult(INT8OID, CurrentMemoryContext, false);
+
+	if (user_id != NULL)
+	{
+		Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		key_text(&key, MEMBER_USER, user_id);
+		scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
+								  GetActiveSnapshot(), 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			rooms = accumArrayResult(rooms,
+									 Int64GetDatum(column_int64(tuple, MEMBER_ROOM, RelationGetDescr(members))),
+									 false, INT8OID, CurrentMemoryContext);
+		systable_endscan(scan);
+		table_close(members, AccessShareLock);
+	}
+	PG_RETURN_DATUM(makeArrayResult(rooms, CurrentMemoryContext));
+}
+
+/*
+ * find_room(task_id, applicant_id, writing) → room_id: the caller's room.
+ * 28000 without identity, 42501 for who is no member or, writing, may not write.
+ */
+Datum
+taskchat_find_room(PG_FUNCTION_ARGS)
+{
+	const char *user_id = identity_require();
+	char	   *task_id;
+	char	   *applicant_id = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Membership	membership;
+
+	if (PG_ARGISNULL(0))
+		refuse_null("task_id");
+	task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	membership_find(user_id, task_id, applicant_id, &membership);
+	if (membership.room_id == 0 || (PG_GETARG_BOOL(2) && membership.role == ROLE_OBSERVER))
+		forbid_room();
+	PG_RETURN_INT64(membership.room_id);
+}
+
+/* lock_member(room_id, user_id) → boolean: lock one member row as lock_policy says. */
+Datum
+taskchat_lock_member(PG_FUNCTION_ARGS)
+{
+	Relation	members = open_writable("task_members");
+	TupleTableSlot *slot = table_slot_create(members, NULL);
+	ScanKeyData keys[2];
+	ItemPointerData tid;
+	bool		locked;
+
+	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, PG_GETARG_DATUM(0));
+	key_text(&keys[1], MEMBER_USER, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	locked = find_tid(members, "task_members_pkey", 2, keys, &tid) && row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(members, NoLock);
+	PG_RETURN_BOOL(locked);
+}
