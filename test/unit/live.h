@@ -186,7 +186,7 @@ wire_close(void *port, int code, const char *reason)
 static const SessionPort wire_port = {wire_wake, wire_close};
 
 /* The text of the next frame, without its header; "" when none waits. */
-static const char *
+static inline const char *
 take(Wire *wire)
 {
 	Frame	   *frame = session_next(wire->session);
@@ -205,7 +205,7 @@ take(Wire *wire)
 }
 
 /* The next frame must hold this text. */
-static void
+static inline void
 expect(Wire *wire, const char *part)
 {
 	const char *text = take(wire);
@@ -214,19 +214,19 @@ expect(Wire *wire, const char *part)
 		fail_msg("\"%s\" is not in \"%s\"", part, text);
 }
 
-static void
+static inline void
 expect_nothing(Wire *wire)
 {
 	assert_string_equal(take(wire), "");
 }
 
-static void
+static inline void
 say(Wire *wire, const char *text)
 {
 	session_receive(wire->session, text, strlen(text));
 }
 
-static void
+static inline void
 connect_wire(Wire *wire)
 {
 	memset(wire, 0, sizeof(*wire));
@@ -235,7 +235,7 @@ connect_wire(Wire *wire)
 }
 
 /* Connects and logs in. */
-static void
+static inline void
 login(Wire *wire, const char *user_id)
 {
 	char		token[80];

@@ -23,7 +23,9 @@ static const struct
 	{"55000", "room_closed", "room_closed", 409}, {"55000", NULL, "conflict", 409}, {"42710", NULL, "conflict", 409},
 	{"23505", "room_closed", "conflict", 409}, {"08006", NULL, "unavailable", 503}, {"53300", NULL, "unavailable", 503},
 	{"57P01", NULL, "unavailable", 503}, {"25006", NULL, "unavailable", 503}, {"55P03", NULL, "unavailable", 503},
-	{"40001", NULL, "unavailable", 503}, {"XX000", NULL, "internal", 500}, {"42P01", NULL, "internal", 500}
+	{"40001", NULL, "unavailable", 503}, {"XX000", NULL, "internal", 500}, {"42P01", NULL, "internal", 500},
+	{"22003", NULL, "internal", 500}, {"22021", NULL, "internal", 500}, {"0A000", NULL, "internal", 500}, {"57014", NULL, "internal", 500},
+	{"57P03", NULL, "unavailable", 503}
 };
 
 static void

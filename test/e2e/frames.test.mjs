@@ -1,0 +1,181 @@
+// Frames and events of the wire over the real relay: editing, lists, activity
+// in rooms that are not joined, state, limits, ended sessions.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { World, sleep, until } from './world.mjs';
+
+let world;
+before(async () => {
+  world = await World.open({ 'presence-grace': '200ms', 'max-connections-per-user': 4, 'max-rooms-per-connection': 3, 'max-reply-bytes': 16384 });
+  await world.startRelay();
+});
+after(() => world.close());
+
+test('edit and delete: reply, event, rights', async () => {
+  await world.task('edit', 'ben');
+  const ada = await world.login('ada');
+  const ben = await world.login('ben');
+  await ada.good({ type: 'join_task_room', task_id: 'edit' });
+  const { message } = await ben.good({ type: 'send_message', task_id: 'edit', content: 'first', metadata: { a: 1 } });
+  await ada.bad({ type: 'edit_message', message_id: message.id, content: 'forged' }, 'forbidden');
+  const edited = (await ben.good({ type: 'edit_message', message_id: message.id, content: 'second' })).message;
+  assert.equal(edited.content, 'second');
+  assert.match(edited.edited_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+  const event = await ada.event('message_edited');
+  assert.deepEqual(event.message, edited);
+  assert.equal(event.seq, message.seq + 1);
+  const gone = (await ben.good({ type: 'delete_message', message_id: message.id })).message;
+  assert.deepEqual([gone.content, gone.metadata, gone.file_url], ['', null, null]);
+  await ada.event('message_deleted', (e) => e.seq === message.seq + 2 && e.message.id === message.id);
+  await ben.bad({ type: 'edit_message', message_id: message.id, content: 'third' }, 'conflict');
+  await ben.bad({ type: 'edit_message', message_id: 'no uuid', content: 'x' }, 'bad_request');
+  await ben.bad({ type: 'delete_message' }, 'bad_request');
+});
+
+test('rooms and notifications in pages', async () => {
+  for (const id of ['list-1', 'list-2', 'list-3']) await world.task(id, 'lea');
+  await world.as('ada', "SELECT taskchat.send_message('list-2', 'newest')");
+  const lea = await world.login('lea');
+  const { rooms, has_more } = await lea.good({ type: 'get_rooms', limit: 2 });
+  assert.equal(has_more, true);
+  assert.deepEqual([rooms[0].task_id, rooms[0].unread, rooms[0].last_message.content], ['list-2', 1, 'newest']);
+  assert.deepEqual(Object.keys(rooms[0]).sort(), ['applicant_id', 'last_message', 'last_seq', 'muted', 'role', 'status', 'task_id', 'unread']);
+  assert.equal((await lea.good({ type: 'get_rooms', limit: 2, offset: 2 })).rooms.length, 1);
+  await lea.bad({ type: 'get_rooms', offset: -1 }, 'bad_request');
+  for (const n of [1, 2, 3]) await world.sql(`SELECT taskchat.notify_user('lea', 'payment', jsonb_build_object('n', $1::int))`, [n]);
+  await lea.event('notification', (e) => e.payload.n === 3);
+  const page = await lea.good({ type: 'get_notifications', limit: 2 });
+  assert.deepEqual(page.notifications.map((n) => n.payload.n), [3, 2]);
+  assert.equal(page.has_more, true);
+  const first = (await lea.good({ type: 'get_notifications', after_seq: 0, limit: 1 })).notifications[0];
+  const { notification } = await lea.good({ type: 'mark_notification_read', id: first.id });
+  assert.equal(notification.id, first.id);
+  assert.notEqual(notification.read_at, null);
+  const ben = await world.login('ben');
+  await ben.bad({ type: 'mark_notification_read', id: first.id }, 'forbidden');
+});
+
+test('room_activity goes to connections outside, not for own messages, and for new rooms', async () => {
+  await world.task('act', 'amy');
+  const inside = await world.login('amy');
+  const outside = await world.login('amy');
+  await inside.good({ type: 'join_task_room', task_id: 'act' });
+  await world.as('ada', "SELECT taskchat.send_message('act', 'one')");
+  const event = await outside.event('room_activity', (e) => e.task_id === 'act');
+  assert.deepEqual(event, { type: 'room_activity', task_id: 'act', applicant_id: null, last_seq: 3, unread: 1, reason: 'message' });
+  for (let i = 0; i < 10; i++) await world.as('ada', 'SELECT taskchat.send_message($1, $2)', ['act', `m${i}`]);
+  await outside.event('room_activity', (e) => e.last_seq === 13 && e.unread === 11);
+  assert.ok(outside.of('room_activity').length < 8);
+  const told = outside.of('room_activity').length;
+  await inside.good({ type: 'send_message', task_id: 'act', content: 'own' });
+  await world.sql("SELECT taskchat.open_room('act-2', 'ada')");
+  await world.sql("SELECT taskchat.add_member('act-2', 'amy')");
+  await outside.event('room_activity', (e) => e.task_id === 'act-2' && e.reason === 'added');
+  await sleep(1300);
+  assert.equal(outside.of('room_activity').filter((e) => e.task_id === 'act').length, told);
+  assert.equal(inside.of('room_activity').filter((e) => e.task_id === 'act').length, 0);
+});
+
+test('end_sessions closes with 4403, also when the relay did not hear it', async () => {
+  const one = await world.login('sue');
+  const two = await world.login('sue');
+  const other = await world.login('ben');
+  await world.sql("SELECT taskchat.end_sessions('sue')");
+  await until('the close', () => one.closed && two.closed);
+  assert.deepEqual([one.closed, two.closed, other.closed], [4403, 4403, null]);
+  const again = await world.login('sue');
+  // The doorbell is deaf while its connection is being made again.
+  await world.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listener%'");
+  await world.sql("SELECT taskchat.end_sessions('sue')");
+  await until('the close', () => again.closed);
+  assert.equal(again.closed, 4403);
+});
+
+test('after a lost doorbell connection the members of a joined room are told', async () => {
+  await world.task('state', 'ben');
+  const ada = await world.login('ada');
+  const { members } = await ada.good({ type: 'join_task_room', task_id: 'state' });
+  await world.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listener%'");
+  const event = await ada.event('room_state', (e) => e.task_id === 'state');
+  assert.deepEqual(event.members.map((m) => [m.user_id, m.role]), members.map((m) => [m.user_id, m.role]));
+  assert.deepEqual(Object.keys(event.members[0]).sort(), Object.keys(members[0]).sort());
+});
+
+test('limits: connections of a user, rooms of a connection, flooding', async () => {
+  const mine = [];
+  for (let i = 0; i < 4; i++) mine.push(await world.login('max'));
+  const fifth = world.client('max');
+  await until('the refusal', () => fifth.closed);
+  assert.equal(fifth.closed, 4430);
+  for (const id of ['lim-1', 'lim-2', 'lim-3', 'lim-4']) await world.task(id, 'max');
+  for (const id of ['lim-1', 'lim-2', 'lim-3']) await mine[0].good({ type: 'join_task_room', task_id: id });
+  await mine[0].bad({ type: 'join_task_room', task_id: 'lim-4' }, 'limit_exceeded');
+  await mine[0].good({ type: 'join_task_room', task_id: 'lim-3' });
+  for (let i = 0; i < 100; i++) mine[1].send({ type: 'nothing' });
+  await until('the close', () => mine[1].closed);
+  assert.equal(mine[1].closed, 4429);
+});
+
+test('messages of a user are limited over all connections, with a time to wait', async () => {
+  await world.task('rate', 'rob');
+  const two = [await world.login('rob'), await world.login('rob')];
+  const replies = await Promise.all(Array.from({ length: 60 }, (_, i) => two[i % 2].ask({ type: 'send_message', task_id: 'rate', content: `m${i}` })));
+  const refused = replies.filter((r) => !r.ok);
+  assert.ok(refused.length >= 10);
+  for (const { error } of refused) {
+    assert.equal(error.code, 'rate_limited');
+    assert.ok(error.retry_after_ms > 0 && error.retry_after_ms <= 1000);
+  }
+});
+
+test('pages and resumes are cut by bytes, never below one', async () => {
+  await world.task('bytes', 'ben');
+  await world.task('bytes-2', 'ben');
+  for (const id of ['bytes', 'bytes-2'])
+    for (let i = 0; i < 6; i++) await world.as('ben', 'SELECT taskchat.send_message($1, $2)', [id, 'x'.repeat(6000)]);
+  const ada = await world.login('ada');
+  const snapshot = await ada.good({ type: 'join_task_room', task_id: 'bytes', after_seq: 0 });
+  assert.equal(snapshot.complete, false);
+  assert.ok(snapshot.events.length >= 1 && snapshot.events.length < 8);
+  assert.deepEqual(snapshot.events.map((e) => e.seq), snapshot.events.map((_, i) => i + 1));
+  const newest = await ada.good({ type: 'join_task_room', task_id: 'bytes' });
+  assert.equal(newest.complete, true);
+  assert.equal(newest.events.at(-1).seq, newest.last_seq);
+  const page = await ada.good({ type: 'get_messages', task_id: 'bytes' });
+  assert.equal(page.has_more, true);
+  const line = [];
+  for (let after = 0, more = true; more;) {
+    const { events, has_more } = await ada.good({ type: 'get_events', task_id: 'bytes', after_seq: after });
+    line.push(...events.map((e) => e.seq));
+    after = line.at(-1);
+    more = has_more;
+  }
+  assert.deepEqual(line, [1, 2, 3, 4, 5, 6, 7, 8]);
+  const { rooms } = await ada.good({ type: 'join_task_rooms', rooms: [{ task_id: 'bytes' }, { task_id: 'bytes-2' }, { task_id: 'edit' }] });
+  assert.equal(rooms[0].last_seq, 8);
+  assert.deepEqual(rooms.slice(1).map((r) => [r.task_id, r.error.code]), [['bytes-2', 'limit_exceeded'], ['edit', 'limit_exceeded']]);
+});
+
+test('what cannot be is a bad request, and an error changes nothing', async () => {
+  await world.task('bad-1', 'ben');
+  const ben = await world.login('ben');
+  const table = [
+    [{ type: 'join_task_room', task_id: '' }, 'bad_request'],
+    [{ type: 'join_task_room', task_id: 'x'.repeat(256) }, 'too_large'],
+    [{ type: 'join_task_room', task_id: 'bad-1', after_seq: 1.5 }, 'bad_request'],
+    [{ type: 'join_task_rooms', rooms: [{ task_id: 'bad-1', after_seq: 'x' }] }, 'bad_request'],
+    [{ type: 'get_messages', task_id: 'bad-1', before_seq: 2 ** 53 }, 'bad_request'],
+    [{ type: 'get_messages', task_id: 'bad-1', limit: 0 }, 'bad_request'],
+    [{ type: 'user_presence', user_ids: [1] }, 'bad_request'],
+    [{ type: 'user_presence', user_ids: Array.from({ length: 101 }, (_, i) => `u${i}`) }, 'bad_request'],
+    [{ type: 'user_presence', current_task_id: 'not-mine' }, 'forbidden'],
+    [{ type: 'ack', task_id: 'bad-1', seq: -1 }, 'bad_request'],
+  ];
+  for (const [frame, code] of table) await ben.bad(frame, code);
+  assert.equal((await ben.good({ type: 'user_presence', user_ids: ['ben'] })).presence[0].current_task_id, null);
+  await ben.good({ type: 'user_presence', current_task_id: 'bad-1' });
+  await until('the task', async () => (await ben.good({ type: 'user_presence', user_ids: ['ben'] })).presence[0].current_task_id === 'bad-1');
+  assert.deepEqual(await ben.good({ type: 'ack', task_id: 'bad-1', seq: 2 }), {});
+  const [{ last_delivered_seq }] = await world.sql("SELECT last_delivered_seq FROM taskchat.task_members WHERE task_id = 'bad-1' AND user_id = 'ben'");
+  assert.equal(last_delivered_seq, '2');
+});
