@@ -69,6 +69,7 @@ export class Vault {
 			this.open(last);
 		for (const [name] of this.list(''))
 			this.set(name, null);
+		this.#write(LAST, null);
 		this.prefix = '';
 		this.#store = memory();
 	}
