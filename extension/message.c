@@ -461,9 +461,9 @@ find_sent(const Datum *values, const bool *nulls, Sending *told)
 	char	   *client_id = TextDatumGetCString(values[4]);
 
 	check_id("client_msg_id", client_id, TASKCHAT_MAX_CLIENT_MSG_ID);
+	member_lock_first(user_id, told->task_id, nulls[7] ? NULL : TextDatumGetCString(values[7]), &told->membership);
 	if (told->membership.room_id == 0)
 		forbid_room();
-	member_lock_first(user_id, told->task_id, nulls[7] ? NULL : TextDatumGetCString(values[7]), &told->membership);
 	told->looked_up = true;
 	return find_duplicate(told->task_id, user_id, client_id);
 }
