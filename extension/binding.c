@@ -62,7 +62,8 @@ class_form(Oid relid, HeapTuple *tuple)
 	*tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(*tuple))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", relid)));
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", relid),
+				 errhint("Name the table, such as 'public.tasks'.")));
 	return (Form_pg_class) GETSTRUCT(*tuple);
 }
 
@@ -471,7 +472,8 @@ check_owner(Oid relid)
 {
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", relid)));
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", relid),
+				 errhint("Name the table, such as 'public.tasks'.")));
 	if (!pg_class_ownercheck(relid, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -515,7 +517,8 @@ taskchat_bind_tasks(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tasks must not be null")));
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tasks must not be null"),
+				 errhint("Name the table, such as 'public.tasks'.")));
 	for (i = 0; i < lengthof(tables); i++)
 	{
 		Oid			relid = PG_GETARG_OID(tables[i]);
@@ -537,7 +540,8 @@ taskchat_unbind_tasks(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tasks must not be null")));
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tasks must not be null"),
+				 errhint("Name the table, such as 'public.tasks'.")));
 	check_owner(PG_GETARG_OID(0));
 	(void) call_as_owner(fcinfo, "SELECT taskchat.unbind_owned_tasks($1)", types);
 	PG_RETURN_VOID();

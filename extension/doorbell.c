@@ -55,7 +55,8 @@ read_channel(void)
 	if (name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("taskchat.doorbell_channel has no row")));
+				 errmsg("taskchat.doorbell_channel has no row"),
+				 errhint("A superuser gives it one: any channel's name that is hard to guess.")));
 	return name;
 }
 

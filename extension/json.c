@@ -210,7 +210,8 @@ taskchat_room_event(PG_FUNCTION_ARGS)
 	/* Users may make such a row up; in the table neither is NULL. */
 	if (row.nulls[4] || row.nulls[6])
 		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("an event has a kind and a payload")));
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("an event has a kind and a payload"),
+				 errhint("Rows of taskchat.task_events do.")));
 	initStringInfo(&out);
 	kind = TextDatumGetCString(row.values[4]);
 	append_head(&out, kind, &row, 2, 3, 4);

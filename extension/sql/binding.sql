@@ -74,7 +74,8 @@ BEGIN
 	END IF;
 	FOREACH wanted IN ARRAY columns LOOP
 		IF wanted IS NULL THEN
-			RAISE not_null_violation USING MESSAGE = 'names of columns must not be null';
+			RAISE not_null_violation USING MESSAGE = 'names of columns must not be null',
+				HINT = 'task_key, creator_key, user_key and the elements of watch are names of columns.';
 		END IF;
 		PERFORM FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = wanted AND a.attnum > 0 AND NOT a.attisdropped;
 		IF NOT FOUND THEN
