@@ -126,3 +126,33 @@ test('a log-in that runs out is renewed on the living connection', async () => {
   await until('the renewal', () => asked.includes(true));
   assert.equal(client.getState().status, 'open');
 });
+
+test('where sockets are blocked it goes on over HTTP, and changes over when one can be opened', async () => {
+  await world.task('blocked', 'ben');
+  let blocked = true;
+  class Guarded {
+    constructor(...args) {
+      if (!blocked) return new WebSocket(...args);
+      setTimeout(() => this.onclose?.({ code: 1006, reason: '' }), 5);
+    }
+    close() {}
+  }
+  const client = connect('ben', { WebSocket: Guarded, backoffBase: 100 });
+  const room = await join(client, 'blocked');
+  assert.equal(client.getState().transport, 'http');
+  assert.equal(room.getState().role, 'worker');
+  const ada = await join(connect('ada'), 'blocked');
+  ada.send({ content: 'to the blocked one' });
+  await until('the message', () => texts(room).includes('to the blocked one'));
+  await room.send({ content: 'from the blocked one' }).committed;
+  await until('the answer', () => texts(ada).includes('from the blocked one'));
+  await until('the own message', () => texts(room).includes('from the blocked one'));
+  room.markRead();
+  await until('reading', () => ada.getState().readSeq === ada.getState().lastSeq);
+  blocked = false;
+  await until('the socket', () => client.getState().transport === 'socket', 60000);
+  await until('the room again', () => room.getState().phase === 'joined');
+  ada.send({ content: 'by socket' });
+  await until('the last one', () => texts(room).includes('by socket'));
+  assert.deepEqual(texts(room), texts(ada));
+});

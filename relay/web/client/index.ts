@@ -7,7 +7,7 @@ export type { ClientEvents, ClientOptions, ClientState, UserProfile } from './cl
 export { NotificationList } from './notificationList.js';
 export type { NotificationListState } from './notificationList.js';
 export { Room } from './room.js';
-export type { RoomPhase, RoomState } from './room.js';
+export type { RoomPhase, RoomState } from './roomState.js';
 export { RoomList } from './roomList.js';
 export type { RoomListState } from './roomList.js';
 export type { LineEntry, NoticeEvent } from './line.js';

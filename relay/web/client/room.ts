@@ -4,59 +4,27 @@
  * draft.
  *
  * The parts: line.ts keeps the loaded line, roster.ts the members, signals.ts
- * sends marks and typing. The connection is client.ts's, which also gathers the
- * joins of many rooms into one command; the outbox is shared by all rooms.
+ * sends marks and typing. The connection and the outbox are shared by all rooms.
  */
 
 import { TaskChatError, asError, isDurable, isTransient, roomKey } from './protocol.js';
 import type {
-	AnyRoomEvent, DurableEvent, JoinRequest, Member, MemberRole, Message, MessageDraft,
-	MessageStatus, RoomAddress, RoomOpenness, RoomSnapshot, StateEvent,
+	AnyRoomEvent, DurableEvent, JoinRequest, Member, MemberRole, Message, MessageDraft, MessageStatus, RoomAddress,
+	RoomOpenness, RoomSnapshot, StateEvent,
 } from './protocol.js';
+import { PAGE, fetchOlder } from './history.js';
 import type { Joins } from './joins.js';
 import { Line } from './line.js';
 import type { LineEntry } from './line.js';
-import type { Outbox, PendingMessage, SentMessage } from './outbox.js';
+import type { Outbox, SentMessage } from './outbox.js';
 import { jitter } from './pace.js';
 import type { Timer } from './pace.js';
 import { Roster } from './roster.js';
+import type { RoomPhase, RoomState } from './roomState.js';
 import { Signals } from './signals.js';
 import type { TaskChatSocket } from './socket.js';
 import { Store } from './store.js';
 import type { Vault } from './vault.js';
-
-/**
- * idle: not joined; joining: on its way (also while the connection is away);
- * joined: live; failed: never let in; removed: let in once, and no more.
- */
-export type RoomPhase = 'idle' | 'joining' | 'joined' | 'failed' | 'removed';
-
-export interface RoomState {
-	taskId: string;
-	applicantId: string | null;
-	phase: RoomPhase;
-	error: TaskChatError | null;
-	role: MemberRole | null;
-	status: RoomOpenness;
-	members: readonly Member[];
-	membersTotal: number;
-	/** Messages and notices in order of seq. */
-	entries: readonly LineEntry[];
-	/** Messages on their way, to show after the entries. */
-	pending: readonly PendingMessage[];
-	/** Ids of the users who type. */
-	typing: readonly string[];
-	hasOlder: boolean;
-	loadingOlder: boolean;
-	/** The newest seq that this client has. */
-	lastSeq: number;
-	myReadSeq: number;
-	/** How far any other member has received, and read: see statusOf(). */
-	deliveredSeq: number;
-	readSeq: number;
-	/** Messages of others after myReadSeq, among the loaded ones. */
-	unread: number;
-}
 
 /** What a room needs of the connection; client.ts gives it. */
 export interface RoomLink {
@@ -70,7 +38,6 @@ export interface RoomLink {
 }
 
 const DRAFT = 'draft:';
-const PAGE = 50;
 const CATCH_UP_PAGE = 200;
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 30_000;
@@ -207,7 +174,7 @@ export class Room extends Store<RoomState> {
 		this.#loadingOlder = true;
 		this.changed();
 		try {
-			await this.#fetchOlder();
+			await fetchOlder(this.#link.socket, this.#address, this.#line);
 		} finally {
 			this.#loadingOlder = false;
 			this.changed();
@@ -481,28 +448,6 @@ export class Room extends Store<RoomState> {
 		} catch {
 			/* The next presence event tells. */
 		}
-	}
-
-	/* The page before the head: the line has no gaps, so its bounds are known. */
-	async #fetchOlder(): Promise<void> {
-		const head = this.#line.head;
-		const from = Math.max(this.#line.firstSeq - 1, head - 1 - PAGE, 0);
-		const events: DurableEvent[] = [];
-		let after = from;
-		while (after < head - 1) {
-			const page = await this.#link.socket.request('get_events', {
-				...this.#address, after_seq: after, limit: head - 1 - after,
-			});
-			if (page.epoch !== this.#line.epoch || this.#line.head !== head)
-				return;
-			this.#line.firstSeq = Math.max(this.#line.firstSeq, page.first_seq);
-			const last = page.events[page.events.length - 1];
-			if (!last)
-				break;
-			events.push(...page.events);
-			after = last.seq;
-		}
-		this.#line.prepend(events, from);
 	}
 
 	async #sendRead(seq: number): Promise<void> {
