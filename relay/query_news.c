@@ -42,7 +42,7 @@ static const struct
 	[NEWS_REDEEM] = {news_redeem, redeem_answer, true, false},
 	[NEWS_BEAT] = {news_beat, beat_answer, false, false},
 	[NEWS_ONLINE] = {news_online, NULL, false, true},
-	[NEWS_ATTACH] = {news_attach, attach_answer, true, true},
+	[NEWS_ATTACH] = {news_attach, attach_answer, true, false},
 	[NEWS_STATE] = {news_state, state_answer, false, true},
 	[NEWS_ACTIVITY] = {news_activity, activity_answer, false, true},
 	[NEWS_FETCH] = {news_fetch, fetch_answer, true, false},

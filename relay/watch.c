@@ -308,9 +308,10 @@ watch_done(Relay *relay, const char *user_id, bool ok)
 			if (!watch->kept)
 				watch_drop(watch);
 	}
+	/* What failed is asked for again by the slow poll, or when the database is back. */
 	if (user->attach_again)
 		user->attach_again = false;
-	else if (ok)
+	else
 	{
 		user->attaching = false;
 		watch_end_attaching(relay);
