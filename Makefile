@@ -6,6 +6,8 @@
 #   make check        sets up what is missing and runs every test
 #   make check-faults every fault under load; SEED=N repeats a run, ROUNDS=N
 #                     makes several
+#   make check-long   fuzzing, valgrind, packaging, a flood of 100,000 frames;
+#                     FUZZ_SECONDS=N (120) for each target
 #   make demo         the same, then a page with two people in a conversation
 #   make lint         the rules of the house that grep can see
 #   make format       clang-format over the C sources
@@ -13,7 +15,7 @@
 # `check` and `demo` set up a machine that may have no PostgreSQL yet, so they
 # are dispatched before pg_config is asked for anything.
 
-SETUP_GOALS = check check-faults demo
+SETUP_GOALS = check check-faults check-long demo
 SCRIPT_GOALS = lint version-check format
 
 ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
@@ -25,6 +27,9 @@ check demo:
 
 check-faults:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole
+
+check-long:
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' exec test/check fuzz-long memcheck packaging flood-long
 
 lint:
 	@test/lint

@@ -84,6 +84,7 @@ build_all() {
   if [ "$purpose" = check ]; then
     npm --prefix relay/web run build
     make -C relay $jobs SANITIZE=1 PG_CONFIG="$PG_CONFIG" all unit
+    make -C relay $jobs FUZZ=1 PG_CONFIG="$PG_CONFIG" fuzz
     npm_packages test/e2e
     ensure_nginx
   fi

@@ -13,7 +13,7 @@ build="gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev
   libev-dev libjson-c-dev libssl-dev libpq-dev uthash-dev"
 server="postgresql-15 postgresql-server-dev-15"
 testing="libcmocka-dev libipc-run-perl perl mandoc postgresql-15-plpgsql-check
-  curl openssl libpcre2-8-0"
+  curl openssl libpcre2-8-0 clang libclang-rt-14-dev valgrind python3-websockets"
 
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
