@@ -22,7 +22,7 @@ my $catalog = q{
 		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND x.extname = 'taskchat'),
 	lines AS (
 		SELECT pg_describe_object(classid, objid, 0) AS line FROM members
-		UNION ALL SELECT pg_get_functiondef(objid) || ' ' || (SELECT proacl::text || proowner::regrole FROM pg_proc WHERE oid = objid)
+		UNION ALL SELECT pg_get_functiondef(objid) || ' ' || (SELECT concat_ws(' ', proowner::regrole, (SELECT array_agg(a ORDER BY a::text) FROM unnest(proacl) AS a)) FROM pg_proc WHERE oid = objid)
 			FROM members WHERE classid = 'pg_proc'::regclass
 		UNION ALL SELECT concat_ws(' ', c.oid::regclass, c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity, c.reloptions, c.relowner::regrole,
 				(SELECT array_agg(a ORDER BY a::text) FROM unnest(c.relacl) AS a), c.relreplident)
