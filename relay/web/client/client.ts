@@ -72,6 +72,18 @@ export type ClientEvents = { [Event in AnyRoomEvent as Event['type']]: Event } &
 	notification: NotificationEvent;
 };
 
+/**
+ * One user's chat. Everything it shows is read by getState() and watched by
+ * subscribe(), of the client and of its rooms alike.
+ *
+ * @example
+ * const client = new TaskChatClient({ url: 'wss://chat.example.org/ws', getToken });
+ * client.connect();
+ * const room = client.room('task-42');
+ * room.subscribe(() => render(room.getState()));
+ * room.join();
+ * await room.send({ content: 'Hello' }).committed;
+ */
 export class TaskChatClient extends Store<ClientState> {
 	readonly #socket: TaskChatSocket;
 	readonly #rooms = new Map<string, Room>();
@@ -224,7 +236,7 @@ export class TaskChatClient extends Store<ClientState> {
 	resolveUser(userId: string): Promise<UserProfile> {
 		let answer = this.#people.get(userId);
 		if (!answer) {
-			answer = Promise.resolve(this.#resolver?.(userId) ?? { name: userId, avatarUrl: null });
+			answer = new Promise((resolve) => resolve(this.#resolver?.(userId) ?? { name: userId, avatarUrl: null }));
 			/* What failed may be asked for again. */
 			answer.catch(() => this.#people.delete(userId));
 			this.#people.set(userId, answer);

@@ -196,6 +196,10 @@ describe('the client', () => {
 		resolveUser.mockRejectedValueOnce(new Error('down'));
 		await expect(client.resolveUser('cy')).rejects.toThrow('down');
 		expect(await client.resolveUser('cy')).toMatchObject({ name: 'CY' });
+		resolveUser.mockImplementationOnce(() => {
+			throw new Error('broken');
+		});
+		await expect(client.resolveUser('di')).rejects.toThrow('broken');
 		const plain = await joinedScene();
 		expect(await plain.client.resolveUser('bo')).toEqual({ name: 'bo', avatarUrl: null });
 	});
