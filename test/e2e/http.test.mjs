@@ -105,7 +105,7 @@ test('errors: status, code, headers', async () => {
     assert.equal(answer.headers.get('www-authenticate') !== null, status === 401, path);
     assert.equal(answer.headers.get('allow') !== null, status === 405, path);
   }
-  const refused = await Promise.all(Array.from({ length: 40 }, (_, i) => call('/api/tasks/t/send-message', { user: 'ben', body: { content: `m${i}` } })));
+  const refused = await Promise.all(Array.from({ length: 100 }, (_, i) => call('/api/tasks/t/send-message', { user: 'ben', body: { content: `m${i}` } })));
   const limited = refused.filter((r) => r.status === 429);
   assert.ok(limited.length > 0);
   for (const { headers } of limited) assert.equal(headers.get('retry-after'), '1');
