@@ -44,6 +44,13 @@ test('openapi.yaml is OpenAPI 3.1', async () => {
   assert.ok(valid, JSON.stringify(errors));
 });
 
+test('every literal frame of PROTOCOL.md has the shape that asyncapi.yaml tells', () => {
+  const session = read('PROTOCOL.md').split('## A session')[1];
+  const lines = [...session.matchAll(/^([<>]) (\{.*\})$/gm)];
+  assert.ok(lines.length >= 10);
+  for (const [, side, line] of lines) frameFits(side === '>' ? 'ClientFrame' : 'ServerFrame', JSON.parse(line));
+});
+
 test('every frame of a conversation has the shape that asyncapi.yaml tells', async () => {
   const ada = await world.login('ada');
   const ben = await world.login('ben');
