@@ -115,7 +115,7 @@ for (const [name, bad] of tokens(secret).filter(([, bad]) => bad.length < 12000 
   });
 }
 
-for (const [name, request, expect] of http()) {
+for (const [name, request, expect] of http(token('mal'))) {
   row(`http: ${name}`, expect, async () => {
     const wire = new Wire(world.port);
     await wire.say(request);
