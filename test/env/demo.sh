@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The world of `make demo`: a cluster with sample data, the back end behind the
-# status button, the relay with the web page. Runs in the foreground as an
+# The world of `make demo`: a cluster with sample data, the back end behind
+# the page's buttons, the relay with the web page. Runs in the foreground as an
 # unprivileged user and starts again whatever dies; its caller (test/demo)
 # stops all of it and removes the files.
 #
@@ -27,23 +27,24 @@ prepare() {
   TASKCHAT_PG_CONF=$home/pg.conf test/env/cluster.sh start "$home/pg" >"$log/cluster.log" 2>&1 ||
     fail "the cluster did not start" "$log/cluster.log"
   "$TASKCHAT_PG_BIN/psql" -h "$home/pg" -U postgres -d taskchat -qX -v ON_ERROR_STOP=1 \
-    -v image_url="$page/fence.svg" -f test/env/demo.sql >"$log/sample.log" 2>&1 ||
+    -v photos="$page/photos/" -f test/env/demo.sql >"$log/sample.log" 2>&1 ||
     fail "the sample data were refused" "$log/sample.log"
   (umask 077 && node -p 'require("crypto").randomBytes(32).toString("hex")' >"$home/secret")
   read -r admin_port backend_port < <(node test/env/free-port.mjs 2 | tr '\n' ' ' && echo)
   cp -R "$TASKCHAT_DEMO_PAGE" "$home/www"
-  cp test/env/fence.svg "$home/www/"
-  ada=$(node test/env/token.mjs "$home/secret" ada 604800)
-  ben=$(node test/env/token.mjs "$home/secret" ben 604800)
+  mkdir "$home/www/uploads"
+  read -r ada ben cleo dan < <(node test/env/token.mjs "$home/secret" ada,ben,cleo,dan 604800 | tr '\n' ' ' && echo)
   cat >"$home/www/demo.json" <<JSON
 {
   "task_id": "$task",
   "task_title": "Paint the garden fence",
   "users": [
-    { "user_id": "ada", "name": "Ada", "role": "creator", "token": "$ada" },
-    { "user_id": "ben", "name": "Ben", "role": "worker", "token": "$ben" }
+    { "user_id": "ada", "name": "Ada Lindqvist", "role": "creator", "token": "$ada" },
+    { "user_id": "ben", "name": "Ben Okafor", "role": "worker", "token": "$ben" },
+    { "user_id": "cleo", "name": "Cleo Marsh", "role": "applicant", "token": "$cleo" },
+    { "user_id": "dan", "name": "Dan Ruiz", "role": "applicant", "token": "$dan" }
   ],
-  "status_url": "http://127.0.0.1:$backend_port/status"
+  "api_url": "http://127.0.0.1:$backend_port"
 }
 JSON
   cat >"$home/taskchat-relay.conf" <<CONF
@@ -63,6 +64,7 @@ start_relay() {
 
 start_backend() {
   DATABASE_URL=$(test/env/cluster.sh url "$home/pg" demo_backend) PORT=$backend_port \
+    UPLOAD_DIR=$home/www/uploads UPLOAD_URL=$page/uploads \
     ALLOWED_ORIGIN=$page,http://localhost:$port node relay/web/demo/backend.mjs >>"$log/backend.log" 2>&1 &
   backend=$!
 }
@@ -111,6 +113,7 @@ echo
 echo "task:              $task"
 echo "token of Ada:      $ada"
 echo "token of Ben:      $ben"
+echo "token of Cleo:     $cleo"
 echo "database:          $(test/env/cluster.sh url "$home/pg" postgres)"
 echo "relay's process:   $relay (kill -9 it: the page resumes)"
 echo "health, metrics:   http://127.0.0.1:$admin_port/metrics"

@@ -1,23 +1,37 @@
 /*
  * backend.mjs: a stand-in for the application's own back end in the demo. It
- * knows nothing of chat: it changes the status of a row of the application's
- * table `tasks`, which is bound to taskchat by bind_tasks(), and so the change
- * shows in the task's conversation.
+ * speaks plain SQL and nothing else: it changes rows of the application's
+ * tables, which are bound to taskchat by bind_tasks(), and calls taskchat's
+ * functions for back ends. What the page then shows came from the database.
  *
- *   POST /status {"task_id": …, "status": …}   → {"status": …}
- *   GET  /status?task_id=…                     → {"status": …}
+ *   GET  /task?task_id=…                   → the task, with its applicants
+ *   GET  /stats                            → delivery_stats()
+ *   POST /tasks   {title, creator_id}      → a new task
+ *   POST /apply   {task_id, user_id}       → the task
+ *   POST /accept  {task_id, user_id}       → the task
+ *   POST /status  {task_id, status}        → the task
+ *   POST /pay     {task_id}                → the task
+ *   POST /upload  a picture                → {url}
  *
  * Environment: DATABASE_URL, PORT (0: any free one), ALLOWED_ORIGIN (whose
- * page may ask; a comma list). Prints one line when it is ready; SIGTERM and
- * SIGINT end it.
+ * page may ask; a comma list), UPLOAD_DIR and UPLOAD_URL (where pictures are
+ * put, and how they are fetched). Prints one line when it is ready; SIGTERM
+ * and SIGINT end it.
  */
 
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import path from 'node:path';
 import pg from 'pg';
 
 const STATUSES = new Set(['open', 'assigned', 'in_progress', 'completed']);
 const MAX_BODY = 4096;
+const MAX_PICTURE = 5_000_000;
+const MAX_PICTURES = 100;
+const { UPLOAD_DIR, UPLOAD_URL } = process.env;
 const origins = new Set((process.env.ALLOWED_ORIGIN ?? '').split(',').map((one) => one.trim()).filter(Boolean));
+let pictures = 0;
 
 const pool = new pg.Pool({
 	connectionString: process.env.DATABASE_URL,
@@ -35,13 +49,22 @@ class Refusal extends Error {
 	}
 }
 
-async function readBody(request) {
-	let text = '';
+/* ---- what is asked ---- */
+
+async function readBytes(request, limit) {
+	const chunks = [];
+	let size = 0;
 	for await (const chunk of request) {
-		text += chunk;
-		if (text.length > MAX_BODY)
+		size += chunk.length;
+		if (size > limit)
 			throw new Refusal(413, 'the body is too large');
+		chunks.push(chunk);
 	}
+	return Buffer.concat(chunks);
+}
+
+async function readBody(request) {
+	const text = (await readBytes(request, MAX_BODY)).toString('utf8');
 	try {
 		return JSON.parse(text) ?? {};
 	} catch {
@@ -49,36 +72,132 @@ async function readBody(request) {
 	}
 }
 
-async function firstRow(sql, values) {
-	const { rows } = await pool.query(sql, values);
-	if (rows.length === 0)
-		throw new Refusal(404, 'no such task');
-	return { status: rows[0].status };
+function textOf(body, name) {
+	const value = body[name];
+	if (typeof value !== 'string' || value.trim() === '')
+		throw new Refusal(400, `${name} is needed`);
+	return value.trim();
 }
 
-async function getStatus(_request, url) {
-	const taskId = url.searchParams.get('task_id');
-	if (!taskId)
-		throw new Refusal(400, 'task_id is needed');
-	return firstRow('SELECT status FROM tasks WHERE id = $1', [taskId]);
+/* ---- the application ---- */
+
+const TASK = `SELECT id, title, price::float8 AS price, status, creator_id, worker_id,
+		array(SELECT user_id FROM applications WHERE task_id = tasks.id ORDER BY user_id) AS applicants
+	FROM tasks WHERE id = $1`;
+
+async function taskOf(db, taskId) {
+	const { rows: [task] } = await db.query(TASK, [taskId]);
+	if (!task)
+		throw new Refusal(404, 'no such task');
+	return task;
+}
+
+/* Statements that belong together; each is an array of text and values. */
+async function transaction(taskId, statements) {
+	const db = await pool.connect();
+	try {
+		await db.query('BEGIN');
+		await taskOf(db, taskId);
+		for (const [text, ...values] of statements)
+			await db.query(text, values);
+		const task = await taskOf(db, taskId);
+		await db.query('COMMIT');
+		return task;
+	} catch (error) {
+		await db.query('ROLLBACK');
+		throw error;
+	} finally {
+		db.release();
+	}
+}
+
+async function getTask(_request, url) {
+	return taskOf(pool, textOf({ task_id: url.searchParams.get('task_id') }, 'task_id'));
+}
+
+async function getStats() {
+	const { rows: [stats] } = await pool.query('SELECT * FROM taskchat.delivery_stats()');
+	return stats;
+}
+
+async function createTask(request) {
+	const body = await readBody(request);
+	const { rows: [{ id }] } = await pool.query(
+		'INSERT INTO tasks (title, creator_id) VALUES ($1, $2) RETURNING id', [textOf(body, 'title'), textOf(body, 'creator_id')],
+	);
+	return taskOf(pool, id);
+}
+
+async function apply(request) {
+	const body = await readBody(request);
+	const [taskId, userId] = [textOf(body, 'task_id'), textOf(body, 'user_id')];
+	return transaction(taskId, [
+		['INSERT INTO applications VALUES ($1, $2) ON CONFLICT DO NOTHING', taskId, userId],
+		["SELECT taskchat.add_member($1, $2, 'applicant')", taskId, userId],
+	]);
+}
+
+async function accept(request) {
+	const body = await readBody(request);
+	const [taskId, userId] = [textOf(body, 'task_id'), textOf(body, 'user_id')];
+	return transaction(taskId, [
+		["UPDATE tasks SET worker_id = $2, status = 'assigned' WHERE id = $1", taskId, userId],
+		["SELECT taskchat.add_member($1, $2, 'worker')", taskId, userId],
+	]);
 }
 
 async function setStatus(request) {
-	const { task_id: taskId, status } = await readBody(request);
-	if (typeof taskId !== 'string' && typeof taskId !== 'number')
-		throw new Refusal(400, 'task_id is needed');
-	if (!STATUSES.has(status))
+	const body = await readBody(request);
+	const taskId = textOf(body, 'task_id');
+	if (!STATUSES.has(body.status))
 		throw new Refusal(400, `status must be one of ${[...STATUSES].join(', ')}`);
-	return firstRow('UPDATE tasks SET status = $1 WHERE id = $2 RETURNING status', [status, String(taskId)]);
+	return transaction(taskId, [['UPDATE tasks SET status = $2 WHERE id = $1', taskId, body.status]]);
 }
 
-const handlers = { GET: getStatus, POST: setStatus };
+async function pay(request) {
+	const taskId = textOf(await readBody(request), 'task_id');
+	const task = await taskOf(pool, taskId);
+	if (task.worker_id === null)
+		throw new Refusal(409, 'nobody has worked on this task');
+	return transaction(taskId, [
+		["UPDATE tasks SET status = 'paid' WHERE id = $1", taskId],
+		["SELECT taskchat.notify_user($2, 'payment_received', jsonb_build_object('amount', $3::numeric), $1)", taskId, task.worker_id, task.price],
+	]);
+}
 
-/* Which HTTP status an error means: a value that isn't of the key's type is the asker's fault. */
+/* The kind of a picture by its first bytes, whatever the browser says. */
+function kindOf(bytes) {
+	if (bytes.subarray(0, 4).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47])))
+		return 'png';
+	if (bytes.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff])))
+		return 'jpg';
+	return bytes.subarray(8, 12).toString('latin1') === 'WEBP' ? 'webp' : null;
+}
+
+async function upload(request) {
+	const bytes = await readBytes(request, MAX_PICTURE);
+	const kind = kindOf(bytes);
+	if (kind === null)
+		throw new Refusal(400, 'only PNG, JPEG and WebP pictures are taken');
+	if (++pictures > MAX_PICTURES)
+		throw new Refusal(429, 'the demo takes no more pictures');
+	const name = `${randomUUID()}.${kind}`;
+	await writeFile(path.join(UPLOAD_DIR, name), bytes);
+	return { url: `${UPLOAD_URL}/${name}` };
+}
+
+/* ---- HTTP ---- */
+
+const routes = new Map(Object.entries({
+	'GET /task': getTask, 'GET /stats': getStats, 'POST /tasks': createTask, 'POST /apply': apply,
+	'POST /accept': accept, 'POST /status': setStatus, 'POST /pay': pay, 'POST /upload': upload,
+}));
+
+/* Which HTTP status an error means: a value that SQL refuses is the asker's fault. */
 function statusOf(error) {
 	if (error instanceof Refusal)
 		return error.status;
-	return typeof error.code === 'string' && error.code.startsWith('22') ? 400 : 503;
+	return /^(22|23|P0002|42501|55000)/.test(String(error.code)) ? 400 : 503;
 }
 
 function corsHeaders(request) {
@@ -94,6 +213,17 @@ function corsHeaders(request) {
 	};
 }
 
+async function route(request, headers) {
+	const url = new URL(request.url, 'http://localhost');
+	const handler = routes.get(`${request.method} ${url.pathname}`);
+	if (!handler)
+		throw new Refusal(404, 'no such route');
+	/* Only the page itself may change something, or who is no browser. */
+	if (request.method === 'POST' && request.headers.origin && !headers['Access-Control-Allow-Origin'])
+		throw new Refusal(403, 'this origin is not allowed');
+	return handler(request, url);
+}
+
 async function answer(request, response) {
 	const headers = { ...corsHeaders(request), 'Cache-Control': 'no-store' };
 	if (request.method === 'OPTIONS') {
@@ -103,19 +233,12 @@ async function answer(request, response) {
 	let status = 200;
 	let body;
 	try {
-		const url = new URL(request.url, 'http://localhost');
-		if (url.pathname !== '/status')
-			throw new Refusal(404, 'no such route');
-		/* Only the page itself may change something, or who is no browser. */
-		if (request.method === 'POST' && request.headers.origin && !headers['Access-Control-Allow-Origin'])
-			throw new Refusal(403, 'this origin is not allowed');
-		const handler = handlers[request.method];
-		if (!handler)
-			throw new Refusal(405, 'GET or POST');
-		body = await handler(request, url);
+		body = await route(request, headers);
 	} catch (error) {
 		status = statusOf(error);
 		body = { error: status === 503 ? 'the database does not answer' : error.message };
+		if (status === 503)
+			process.stderr.write(`demo back end: ${error.message}\n`);
 	}
 	response.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify(body));
 }
@@ -136,5 +259,5 @@ server.on('error', (error) => {
 	process.exit(1);
 });
 server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
-	process.stdout.write(`demo back end ready: http://127.0.0.1:${server.address().port}/status\n`);
+	process.stdout.write(`demo back end ready: http://127.0.0.1:${server.address().port}\n`);
 });

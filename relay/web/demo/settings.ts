@@ -1,7 +1,7 @@
 /*
  * settings.ts: what the demo page is told by /demo.json, a file that its
- * launcher writes: the task, its two people with their tokens, and where the
- * application's own back end is.
+ * launcher writes: the first task, its people with their tokens, and where
+ * the application's own back end is.
  */
 
 export interface DemoUser {
@@ -16,7 +16,7 @@ export interface DemoSettings {
 	task_title: string;
 	ws_url?: string;
 	users: DemoUser[];
-	status_url: string;
+	api_url: string;
 }
 
 /** Fetches the settings; rejects when the file isn't there or isn't whole. */
@@ -25,8 +25,8 @@ export async function fetchSettings(): Promise<DemoSettings> {
 	if (!answer.ok)
 		throw new Error(`/demo.json: HTTP ${answer.status}`);
 	const settings = (await answer.json()) as DemoSettings;
-	if (!settings.task_id || !Array.isArray(settings.users))
-		throw new Error('/demo.json does not name a task and its users');
+	if (!settings.task_id || !settings.api_url || !Array.isArray(settings.users))
+		throw new Error('/demo.json does not name a task, its users and the back end');
 	return settings;
 }
 

@@ -22,6 +22,8 @@ import type { OnUpload, Uploads } from './uploads.js';
 export interface MessageInputProps extends ComposerOptions {
 	/** Uploads a file and gives its URL; without it no files can be attached. */
 	onUpload?: OnUpload;
+	/** Lets the user choose files in the application's own way, instead of the system's dialogue. */
+	pickFiles?: () => Promise<Iterable<File>>;
 	/** The kinds of files to offer, as for an input element. */
 	accept?: string;
 	/** Offers pictures by their address where there is no onUpload [true]. */
@@ -89,9 +91,18 @@ function useCountdown(until: number | null): number {
 	return until === null ? 0 : Math.max(0, Math.ceil((until - now) / 1000));
 }
 
-function AttachButton({ accept, uploads }: { accept: string | undefined; uploads: Uploads }): ReactElement {
+function AttachButton({ props, uploads }: { props: MessageInputProps; uploads: Uploads }): ReactElement {
+	const { accept, pickFiles } = props;
 	const { labels } = useUi();
 	const picker = useRef<HTMLInputElement>(null);
+
+	function pick(): void {
+		if (pickFiles)
+			void pickFiles().then(uploads.add);
+		else
+			picker.current?.click();
+	}
+
 	return (
 		<>
 			<input
@@ -101,7 +112,7 @@ function AttachButton({ accept, uploads }: { accept: string | undefined; uploads
 					event.target.value = '';
 				}}
 			/>
-			<button type="button" className="tc-attach" data-testid="attach-button" aria-label={labels.attach} onClick={() => picker.current?.click()}>
+			<button type="button" className="tc-attach" data-testid="attach-button" aria-label={labels.attach} onClick={pick}>
 				<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
 					<path
 						d="M20 11.5l-8.2 8.2a5 5 0 0 1-7.1-7.1l8.5-8.4a3.4 3.4 0 0 1 4.8 4.8l-8.5 8.4a1.7 1.7 0 0 1-2.4-2.4l7.8-7.8"
@@ -164,7 +175,7 @@ export function MessageInput(props: MessageInputProps): ReactElement {
 }
 
 function Form(props: MessageInputProps): ReactElement {
-	const { onUpload, accept, images = true, placeholder, slowUntil = null } = props;
+	const { onUpload, images = true, placeholder, slowUntil = null } = props;
 	const { labels } = useUi();
 	const id = useId();
 	const form = useRef<HTMLFormElement>(null);
@@ -207,7 +218,7 @@ function Form(props: MessageInputProps): ReactElement {
 			{over && <div className="tc-drop" aria-hidden="true">{labels.dropHere}</div>}
 			{composer.editing ? <EditBar composer={composer} /> : <Attachments uploads={uploads} />}
 			<div className="tc-input-row">
-				{onUpload && !composer.editing && <AttachButton accept={accept} uploads={uploads} />}
+				{onUpload && !composer.editing && <AttachButton props={props} uploads={uploads} />}
 				<label className="tc-hidden" htmlFor={`${id}text`}>{labels.compose}</label>
 				<textarea
 					ref={field} id={`${id}text`} data-testid="message-input" rows={1} value={composer.text} dir="auto" enterKeyHint="send"

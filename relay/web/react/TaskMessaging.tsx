@@ -27,7 +27,6 @@ import type { OnlineStatusProps } from './OnlineStatus.js';
 import { useUi } from './settings.js';
 import { TypingIndicator } from './TypingIndicator.js';
 import type { TypingIndicatorProps } from './TypingIndicator.js';
-import type { OnUpload } from './uploads.js';
 
 /** The parts of TaskMessaging; each can be given in place of the built-in one. */
 export interface TaskMessagingParts {
@@ -43,7 +42,8 @@ const PARTS: TaskMessagingParts = {
 	MessageList, MessageInput, TypingIndicator, OnlineStatus, ConnectionBanner, ConversationList,
 };
 
-export interface TaskMessagingProps {
+/** onUpload, pickFiles, accept and images are for MessageInput. */
+export interface TaskMessagingProps extends Pick<MessageInputProps, 'onUpload' | 'pickFiles' | 'accept' | 'images'> {
 	taskId: string;
 	/** The applicant whose private room is open; without it the main room. */
 	applicantId?: string | null;
@@ -54,12 +54,6 @@ export interface TaskMessagingProps {
 	actions?: ReactNode;
 	/** Shows the task's other conversations, if there are any [true]. */
 	conversations?: boolean;
-	/** Uploads a file and gives its URL; without it no files can be attached. */
-	onUpload?: OnUpload;
-	/** The kinds of files to offer, as for an input element. */
-	accept?: string;
-	/** Offers pictures by their address where there is no onUpload [true]. */
-	images?: boolean;
 	/** Parts to use instead of the built-in ones. */
 	components?: Partial<TaskMessagingParts>;
 }
@@ -98,14 +92,14 @@ function Heading({ chat, title, actions, parts }: {
 function Open({ props, parts, chat }: {
 	props: TaskMessagingProps; parts: TaskMessagingParts; chat: Conversation;
 }): ReactElement {
-	const { onUpload, accept, images } = props;
+	const { onUpload, pickFiles, accept, images } = props;
 	return (
 		<div className="tc-main">
 			<parts.ConnectionBanner {...chat.banner} />
 			<parts.MessageList {...chat.list} />
 			<parts.TypingIndicator {...chat.typing} />
 			<parts.MessageInput
-				{...chat.input} {...(onUpload && { onUpload })} {...(accept !== undefined && { accept })}
+				{...chat.input} {...(onUpload && { onUpload })} {...(pickFiles && { pickFiles })} {...(accept !== undefined && { accept })}
 				{...(images !== undefined && { images })}
 			/>
 		</div>
