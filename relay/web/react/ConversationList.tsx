@@ -66,14 +66,14 @@ function Conversation({ room, current, userId, onSelect }: {
 export function ConversationList({ rooms, selected, userId = null, onSelect }: ConversationListProps): ReactElement {
 	const { labels } = useUi();
 	return (
-		<nav className="tc-conversations" aria-label={labels.conversations} data-testid="conversation-list">
-			<ul>
+		<div className="tc-conversations" data-testid="conversation-list">
+			<ul aria-label={labels.conversations}>
 				{rooms.map((room) => (
 					<Conversation
 						key={room.applicant_id ?? ''} room={room} current={room.applicant_id === selected} userId={userId} onSelect={onSelect}
 					/>
 				))}
 			</ul>
-		</nav>
+		</div>
 	);
 }

@@ -15,6 +15,10 @@ export function words(value: unknown): string {
 	return typeof value === 'object' ? JSON.stringify(value) : String(value).replaceAll('_', ' ');
 }
 
+function capital(text: string): string {
+	return text.charAt(0).toLocaleUpperCase() + text.slice(1);
+}
+
 function change(field: string, value: unknown): string {
 	if (typeof value === 'object' && value !== null && 'new' in value)
 		return `${words(field)}: ${'old' in value ? `${words(value.old)} → ` : ''}${words(value.new)}`;
@@ -41,7 +45,7 @@ function notice(event: NoticeEvent, nameOf: (userId: string) => string): string 
 		case 'room_opened':
 			return 'The conversation was opened again';
 		case 'task_update':
-			return `Task updated: ${Object.entries(event.changes ?? {}).map(([field, value]) => change(field, value)).join(', ')}`;
+			return capital(Object.entries(event.changes ?? {}).map(([field, value]) => change(field, value)).join(', ') || 'task updated');
 	}
 }
 

@@ -73,9 +73,9 @@ function together(talk: Conversation, one: Spoken | null, other: Spoken | null):
 		&& talk.formats.dayKey(one.time) === talk.formats.dayKey(other.time);
 }
 
-/* The time of the message before this index; notices have none. */
-function timeBefore(entries: readonly LineEntry[], index: number): string | null {
-	for (let at = index - 1; at >= 0 && at >= index - LOOK_BACK; at--) {
+/* The time of the nearest message before (−1) or after (1) this index; notices have none. */
+function nearTime(entries: readonly LineEntry[], index: number, step: 1 | -1): string | null {
+	for (let at = index + step; at >= 0 && at < entries.length && Math.abs(at - index) <= LOOK_BACK; at += step) {
 		const message = messageAt(entries, at);
 		if (message)
 			return message.created_at;
@@ -83,11 +83,17 @@ function timeBefore(entries: readonly LineEntry[], index: number): string | null
 	return null;
 }
 
+/* Notices before the first message belong to its day. */
 function dayAt(talk: Conversation, index: number, time: string | null): string | null {
+	const { entries, formats } = talk;
+	if (index === 0)
+		return time ?? nearTime(entries, 0, 1);
 	if (time === null)
 		return null;
-	const before = timeBefore(talk.entries, Math.min(index, talk.entries.length));
-	return before !== null && talk.formats.dayKey(before) === talk.formats.dayKey(time) ? null : time;
+	const before = nearTime(entries, Math.min(index, entries.length), -1);
+	if (before === null)
+		return index > LOOK_BACK ? time : null;
+	return formats.dayKey(before) === formats.dayKey(time) ? null : time;
 }
 
 /** True for messages of others, which the reader may not have seen. */

@@ -71,7 +71,7 @@ describe('reading', () => {
 		expect(first?.textContent).toContain('Hi Ann');
 		expect(first?.querySelector('time')?.textContent).toBe('10:00');
 		expect(second?.textContent).toContain('Welcome');
-		expect(third?.textContent).toBe('Task updated: status: open → in progress');
+		expect(third?.textContent).toBe('Status: open → in progress');
 		expect(within(screen.getByRole('list', { name: 'People in this conversation' })).getByText('Bo')).toBeTruthy();
 		expect(screen.getByText('Connected')).toBeTruthy();
 	});
@@ -381,7 +381,7 @@ describe('people and connection', () => {
 		}));
 		await show();
 		await act(() => new Promise((resolve) => setTimeout(resolve, 400)));
-		const list = screen.getByRole('navigation', { name: 'Conversations' });
+		const list = screen.getByRole('list', { name: 'Conversations' });
 		const buttons = within(list).getAllByRole('button');
 		expect(buttons[0]?.getAttribute('aria-current')).toBe('true');
 		expect(buttons[1]?.textContent).toContain('Cy');

@@ -1,0 +1,128 @@
+// The demo page as people use it who see, hear or point otherwise: axe in
+// light and dark, the keyboard alone, a screen reader's announcements, a phone.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { Demo, input, list, say, seen, side } from './page.mjs';
+import { until } from './world.mjs';
+
+const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+let demo;
+
+before(async () => { demo = await Demo.open(); });
+after(() => demo?.close());
+
+async function faults(page) {
+  /* Through the debugger: the page's own policy lets no other script in. */
+  await page.evaluate(`(() => {${(await import('node:fs')).readFileSync(axePath, 'utf8')}})()`);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
+  });
+}
+
+for (const colorScheme of ['light', 'dark'])
+  test(`axe finds nothing: ${colorScheme}, in all states`, async () => {
+    const page = await demo.page({ colorScheme });
+    await seen(page, 'worker', /Saturday at nine/);
+    const background = await page.evaluate(() => getComputedStyle(document.querySelector('.tc-chat')).backgroundColor);
+    assert.equal(/rgb\((\d+)/.exec(background)[1] < 128, colorScheme === 'dark');
+    assert.deepEqual(await faults(page), []);
+    await side(page, 'worker').getByTestId('network-switch').click();
+    await say(page, 'worker', 'later');
+    await side(page, 'worker').getByText('1 message waits').waitFor();
+    await input(page, 'creator').press('ArrowUp');
+    await list(page, 'creator').getByRole('button', { name: 'Message actions' }).last().click();
+    await page.getByTestId('theme').focus();
+    assert.deepEqual(await faults(page), []);
+    await side(page, 'worker').getByTestId('network-switch').click();
+    await page.getByTestId('theme').click();
+    await until('the other colours', async () => await page.evaluate(() => getComputedStyle(document.querySelector('.tc-chat')).backgroundColor) !== background);
+    assert.deepEqual(await faults(page), []);
+    await page.context().close();
+  });
+
+test('the keyboard alone: in order through the chat, sends, edits, acts', async () => {
+  const page = await demo.page();
+  await seen(page, 'worker', /Saturday at nine/);
+  await side(page, 'worker').getByTestId('network-switch').focus();
+  const stops = [];
+  for (let presses = 0; presses < 20 && !stops.includes('Send'); presses++) {
+    await page.keyboard.press('Tab');
+    stops.push(await page.evaluate(() => {
+      const { activeElement: one } = document;
+      return one.getAttribute('aria-label') ?? one.labels?.[0]?.textContent ?? one.textContent.trim().slice(0, 20);
+    }));
+  }
+  const order = ['Messages', 'Message actions', 'Attach files', 'Message', 'Send'].map((stop) => stops.indexOf(stop));
+  assert.deepEqual([...order].sort((a, b) => a - b), order, stops.join(', '));
+  assert.ok(!order.includes(-1), stops.join(', '));
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.type('By keyboard');
+  await page.keyboard.press('Enter');
+  await seen(page, 'creator', 'By keyboard');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('End');
+  await page.keyboard.type(' alone');
+  await page.keyboard.press('Enter');
+  await seen(page, 'creator', 'By keyboard alone');
+  await list(page, 'worker').focus();
+  const top = () => list(page, 'worker').evaluate((one) => one.scrollTop);
+  const before = await top();
+  await page.keyboard.press('PageUp');
+  await until('scrolling', async () => await top() < before);
+  await page.context().close();
+});
+
+test('a screen reader hears what comes in, once, and no history', async () => {
+  const page = await demo.page();
+  await seen(page, 'creator', /Saturday at nine/);
+  const spoken = side(page, 'creator').getByTestId('announcements');
+  assert.equal(await spoken.textContent(), '');
+  await spoken.evaluate((region) => {
+    window.heard = [];
+    new MutationObserver((changes) => {
+      for (const change of changes) for (const node of change.addedNodes) window.heard.push(node.textContent);
+    }).observe(region, { childList: true, subtree: true });
+  });
+  await demo.world.as('ben', "SELECT taskchat.send_message('fence-12', 'The ladder is here')");
+  await seen(page, 'creator', 'The ladder is here');
+  await say(page, 'creator', 'My own words');
+  await seen(page, 'worker', 'My own words');
+  await until('the announcement', () => page.evaluate(() => window.heard.length > 0));
+  assert.deepEqual(await page.evaluate(() => window.heard), ['Ben Okafor: The ladder is here']);
+  assert.equal(await list(page, 'creator').getAttribute('role'), 'log');
+  assert.equal(await list(page, 'creator').getAttribute('aria-live'), 'off');
+  await page.context().close();
+});
+
+test('a phone: one side at a time, nothing wider than the screen, fingers find everything', async () => {
+  const page = await demo.page({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  await seen(page, 'creator', /Saturday at nine/);
+  assert.equal(await side(page, 'worker').isVisible(), false);
+  await page.getByTestId('side-worker').tap();
+  assert.equal(await side(page, 'creator').isVisible(), false);
+  await say(page, 'worker', 'From the phone');
+  await page.getByTestId('side-creator').tap();
+  await seen(page, 'creator', 'From the phone');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+  const small = await page.locator('button:visible').evaluateAll((buttons) => buttons
+    .map((one) => [one.textContent, one.getBoundingClientRect()])
+    .filter(([, { width, height }]) => width < 24 || height < 24).map(([name]) => name));
+  assert.deepEqual(small, []);
+  assert.deepEqual(await faults(page), []);
+  await page.context().close();
+});
+
+test('from right to left: own messages stand on the left', async () => {
+  const page = await demo.page();
+  await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+  await say(page, 'worker', 'Mine');
+  const box = await list(page, 'worker').locator('.tc-message[data-mine=true]').last().locator('.tc-bubble').boundingBox();
+  const frame = await list(page, 'worker').boundingBox();
+  assert.ok(box.x - frame.x < frame.width / 4);
+  assert.deepEqual(demo.complaints, []);
+  await page.context().close();
+});
