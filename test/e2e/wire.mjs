@@ -3,7 +3,6 @@
 // WebSocket library is used, as a library would refuse to misbehave.
 import crypto from 'node:crypto';
 import net from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export const TEXT = 1, BINARY = 2, CONTINUATION = 0, CLOSE = 8, PING = 9, PONG = 10;
 
@@ -188,15 +187,6 @@ export class Wire {
     return this.closeCode() === null && ponged() && replied();
   }
 
-  // The server closes: its close frame is answered, and the end awaited.
-  async awaitClose(limit) {
-    await this.until(() => this.closeCode() !== null, limit);
-    if (!this.ended && this.closeCode() !== null) {
-      await this.say(frame(CLOSE, this.frames.find((f) => f.opcode === CLOSE).payload.subarray(0, 2)));
-      await this.until(() => this.ended);
-    }
-  }
-
   // Everything in one line: "reply(1) pong(Hello) open", "close(1002)", …
   summary(alive) {
     const said = this.replies().filter((f) => f.ref !== ALIVE)
@@ -212,5 +202,3 @@ export class Wire {
     await this.until(() => this.ended);
   }
 }
-
-export { sleep };

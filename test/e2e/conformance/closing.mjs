@@ -3,7 +3,7 @@ import { CLOSE, bytes, close, echo, frame, more, ping, text } from '../wire.mjs'
 import { sized } from './framing.mjs';
 
 const cases = [];
-const add = (id, name, say, expect, rest = {}) => cases.push({ id, name, say, expect, answered: true, ...rest });
+const add = (id, name, say, expect, rest = {}) => cases.push({ id, name, say, expect, ...rest });
 
 add('7.1.1', 'a message, then close', [text(echo('a')), close(1000)], 'reply(a) close(1000)');
 add('7.1.2', 'two closes', [close(1000), close(1000)], 'close(1000)');
