@@ -9,6 +9,7 @@ import { createRoot } from 'react-dom/client';
 import { TaskChatClient } from '../client/index.js';
 import '@fontsource-variable/inter/wght.css';
 import '../react/styles.css';
+import './panels.css';
 import './demo.css';
 import { Backend } from './backend.js';
 import { LivePanel } from './LivePanel.js';

@@ -119,12 +119,19 @@ export function useUploads(onUpload: OnUpload | undefined): Uploads {
 			void start(id, job.file);
 	}, [start]);
 
-	/* Whoever leaves cancels. */
+	/* Whoever leaves cancels, and lets the pictures go. */
+	const shown = useRef(uploads);
+	useEffect(() => {
+		shown.current = uploads;
+	}, [uploads]);
 	useEffect(() => {
 		const running = jobs.current;
 		return () => {
 			for (const { abort } of running.values())
 				abort.abort();
+			for (const { previewUrl } of shown.current)
+				if (previewUrl)
+					URL.revokeObjectURL(previewUrl);
 		};
 	}, []);
 
