@@ -172,9 +172,11 @@ export class World {
     return client;
   }
 
+  // Rejects as soon as the connection is closed.
   async login(user, options) {
     const client = this.client(user, options);
-    await client.event('welcome');
+    await until(`${user} to be logged in`, () => client.of('welcome').length > 0 || client.closed !== null);
+    if (client.of('welcome').length === 0) throw new Error(`${user} was not let in: ${client.closed}`);
     return client;
   }
 
