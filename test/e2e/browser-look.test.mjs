@@ -92,7 +92,7 @@ test('a screen reader hears what comes in, once, and no history', async () => {
   await say(page, 'creator', 'My own words');
   await seen(page, 'worker', 'My own words');
   await until('the announcement', () => page.evaluate(() => window.heard.length > 0));
-  assert.deepEqual(await page.evaluate(() => window.heard), ['Ben Okafor: The ladder is here']);
+  assert.deepEqual(await page.evaluate(() => window.heard), ['Ben: The ladder is here']);
   assert.equal(await list(page, 'creator').getAttribute('role'), 'log');
   assert.equal(await list(page, 'creator').getAttribute('aria-live'), 'off');
   await page.context().close();

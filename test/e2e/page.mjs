@@ -8,7 +8,7 @@ import { World, token } from './world.mjs';
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const built = process.env.TASKCHAT_DEMO_PAGE ?? path.join(here, '../../relay/web/dist-demo');
-const PEOPLE = [['ada', 'Ada Lindqvist', 'creator'], ['ben', 'Ben Okafor', 'worker'], ['cleo', 'Cleo Marsh', 'applicant'], ['dan', 'Dan Ruiz', 'applicant']];
+const PEOPLE = [['ada', 'Ada', 'creator'], ['ben', 'Ben', 'worker'], ['cleo', 'Cleo', 'applicant'], ['dan', 'Dan', 'applicant']];
 
 export class Demo {
   static async open(taskId = 'fence-12') {

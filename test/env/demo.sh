@@ -39,10 +39,10 @@ prepare() {
   "task_id": "$task",
   "task_title": "Paint the garden fence",
   "users": [
-    { "user_id": "ada", "name": "Ada Lindqvist", "role": "creator", "token": "$ada" },
-    { "user_id": "ben", "name": "Ben Okafor", "role": "worker", "token": "$ben" },
-    { "user_id": "cleo", "name": "Cleo Marsh", "role": "applicant", "token": "$cleo" },
-    { "user_id": "dan", "name": "Dan Ruiz", "role": "applicant", "token": "$dan" }
+    { "user_id": "ada", "name": "Ada", "role": "creator", "token": "$ada" },
+    { "user_id": "ben", "name": "Ben", "role": "worker", "token": "$ben" },
+    { "user_id": "cleo", "name": "Cleo", "role": "applicant", "token": "$cleo" },
+    { "user_id": "dan", "name": "Dan", "role": "applicant", "token": "$dan" }
   ],
   "api_url": "http://127.0.0.1:$backend_port"
 }

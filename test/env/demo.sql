@@ -31,7 +31,7 @@ GRANT SELECT, INSERT, UPDATE ON tasks, applications TO demo_backend;
 -- From here on a new task opens its room, and a changed status is told in it.
 SELECT taskchat.bind_tasks('tasks', 'id', 'creator_id', '{status}');
 
-INSERT INTO users VALUES ('ada', 'Ada Lindqvist'), ('ben', 'Ben Okafor'), ('cleo', 'Cleo Marsh'), ('dan', 'Dan Ruiz');
+INSERT INTO users VALUES ('ada', 'Ada'), ('ben', 'Ben'), ('cleo', 'Cleo'), ('dan', 'Dan');
 INSERT INTO tasks (id, title, creator_id) VALUES ('fence-12', 'Paint the garden fence', 'ada');
 
 -- Three apply; each has a private conversation with Ada.
