@@ -84,7 +84,18 @@ async function tell(parts, closing, replies = 1) {
   return line;
 }
 
-for (const [name, parts, expect] of frames) row(`frame: ${name}`, expect, () => tell(parts, /close|dropped/.test(expect.source ?? expect), 0));
+// A reset that answers bytes too many throws away, in this client's own kernel,
+// what the server said last: such a run says nothing.
+for (const [name, parts, expect] of frames) {
+  row(`frame: ${name}`, expect, async () => {
+    let line;
+    for (let i = 0; i < 5; i++) {
+      line = await tell(parts, /close|dropped/.test(expect.source ?? expect), 0);
+      if (!line.endsWith('dropped')) break;
+    }
+    return line;
+  });
+}
 
 for (const [name, data] of json.good) row(`json: ${name}`, 'reply(1) open', () => tell([text(data)]));
 for (const [name, data] of json.bad) row(`json: ${name}`, 'error(bad_request) open', () => tell([text(data)]));
