@@ -17,10 +17,11 @@ export default [
   ['a binary frame in pieces', [frame(BINARY, '{"type"', { fin: false }), more(':"ping"}')], 'close(1003)'],
   ['a compressed frame', [text(bytes([0xaa, 0x56, 0x4a]), { rsv: 4 })], 'close(1002)'],
   ['a frame too large by one', [text(echo('a').padEnd(65537))], 'close(1009)'],
-  ['a frame of a megabyte', [text(' '.repeat(1 << 20))], 'close(1009)'],
+  // So much is on its way when it is refused that the reset may come first.
+  ['a frame of a megabyte', [text(' '.repeat(1 << 20))], /^(close\(1009\)|dropped)$/],
   ['fragments too large by one', [text(' '.repeat(65536), { fin: false }), more(' ')], 'close(1009)'],
   ['a gigabyte announced', [text('{', { announced: 1 << 30 })], 'close(1009)'],
-  ['seventy thousand empty fragments', [text('', { fin: false }), Buffer.concat(Array.from({ length: 70000 }, () => more('', { fin: false })))], 'close(1009)'],
+  ['seventy thousand empty fragments', [text('', { fin: false }), Buffer.concat(Array.from({ length: 70000 }, () => more('', { fin: false })))], /^(close\(1009\)|dropped)$/],
   ['a continuation of nothing', [more('x')], 'close(1002)'],
   ['a text in a text', [text('{', { fin: false }), text('}')], 'close(1002)'],
   ['bad UTF-8', [text(bytes(Buffer.from('{"type":"'), [0xc0, 0xaf], Buffer.from('"}')))], 'close(1007)'],
