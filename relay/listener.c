@@ -13,7 +13,7 @@
 #include "log.h"
 #include "pgconn.h"
 
-#define INTERFACE_NUMBER 2
+#define INTERFACE_NUMBER 3
 #define HEARTBEAT 2.0
 #define HEARTBEAT_TIMEOUT 7.0
 

@@ -83,6 +83,7 @@ typedef struct Entry
 	char	   *task_id;		/* owned */
 	int64_t		seq;
 	bool		flag;			/* online, typing */
+	int			tries;			/* to store a delivery cursor, so far */
 	DeliveryWait *waits;		/* owned */
 	UT_hash_handle hh;
 } Entry;
@@ -148,6 +149,7 @@ extern Entry *set_put(Entry **set, int64_t room_id, const char *user_id);
 extern void set_drop(Entry **set, Entry *entry);
 extern void entry_answer(Entry *entry, const CommandRow *row);
 extern void set_clear(Entry **set);
+extern void set_move(Entry **from, Entry **to, Entry *entry);
 extern size_t set_take(Entry **set, Entry **taken);
 extern void set_put_back(Entry **set, Entry **taken);
 

@@ -10,6 +10,7 @@
 #include "query_internal.h"
 
 #define FETCH_ROWS 200
+#define DELIVERED_TRIES 5	/* one a second, before who waits hears that somebody holds the cursor */
 
 bool
 news_fetch(Query *query)
@@ -119,7 +120,7 @@ news_delivered(Query *query)
 		sql_array_add(&arrays[1], entry->user_id);
 		sql_array_add_integer(&arrays[2], entry->seq);
 	}
-	return news_send(query, "SELECT taskchat.relay_delivered($1::bigint[], $2::text[], $3::bigint[])", 3, arrays);
+	return news_send(query, "SELECT room_id, user_id FROM taskchat.relay_delivered($1::bigint[], $2::text[], $3::bigint[])", 3, arrays);
 }
 
 void
@@ -185,29 +186,46 @@ activity_answer(Query *query, const PGresult *result)
 	}
 }
 
-/* Tells who waits for cursors of the set whether they are stored. */
+/* Tells who waits for cursors of the set that they are stored (sqlstate NULL), or why not. */
 static void
-answer_waits(Entry *set, bool stored)
+answer_waits(Entry *set, const char *sqlstate, const char *message)
 {
-	CommandRow	row = {0};
+	CommandRow	row = {.sqlstate = sqlstate, .message = message, .data = "{}", .data_len = 2};
 	Entry	   *entry;
 	Entry	   *next;
 
-	row.data = "{}";
-	row.data_len = 2;
-	if (!stored)
-	{
-		row.sqlstate = "08006";
-		row.message = "the database is out of reach";
-	}
 	HASH_ITER(hh, set, entry, next)
 		entry_answer(entry, &row);
 }
 
+/*
+ * The rows are the cursors that somebody else holds.  Those are sent again, and
+ * who waits for one waits on, but not for ever.
+ */
 void
 delivered_answer(Query *query, const PGresult *result)
 {
-	answer_waits(query->taken, result != NULL);
+	CommandRow	busy = {.sqlstate = "55P03", .message = "somebody else holds this cursor"};
+	Entry	   *held = NULL;
+	int			i;
+
+	if (result == NULL)
+	{
+		answer_waits(query->taken, "08006", "the database is out of reach");
+		return;
+	}
+	for (i = 0; i < PQntuples(result); i++)
+	{
+		Entry	   *entry = set_put(&query->taken, sql_cell_integer(result, i, 0), sql_cell(result, i, 1));
+
+		if (entry == NULL)
+			continue;
+		set_move(&query->taken, &held, entry);
+		if (++entry->tries >= DELIVERED_TRIES)
+			entry_answer(entry, &busy);
+	}
+	answer_waits(query->taken, NULL, NULL);
+	set_put_back(&query->sets[NEWS_DELIVERED], &held);
 }
 
 void
@@ -228,5 +246,5 @@ cursors_answer(Query *query, const PGresult *result)
 void
 news_delivered_failed(Query *query)
 {
-	answer_waits(query->sets[NEWS_DELIVERED], false);
+	answer_waits(query->sets[NEWS_DELIVERED], "08006", "the database is out of reach");
 }

@@ -26,6 +26,18 @@ entry_answer(Entry *entry, const CommandRow *row)
 	}
 }
 
+/* Who waits for one entry waits for another from now on. */
+static void
+entry_pass_waits(Entry *from, Entry *to)
+{
+	DeliveryWait **last = &to->waits;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = from->waits;
+	from->waits = NULL;
+}
+
 static void
 entry_free(Entry *entry)
 {
@@ -90,6 +102,14 @@ set_drop(Entry **set, Entry *entry)
 	entry_free(entry);
 }
 
+/* Moves an entry from one set to another that does not have it. */
+void
+set_move(Entry **from, Entry **to, Entry *entry)
+{
+	HASH_DEL(*from, entry);
+	HASH_ADD_KEYPTR(hh, *to, entry->key, strlen(entry->key), entry);
+}
+
 /*
  * Moves up to LARGEST_SET entries from one set to another; returns how many.
  */
@@ -104,8 +124,7 @@ set_take(Entry **set, Entry **taken)
 	{
 		if (count == LARGEST_SET)
 			break;
-		HASH_DEL(*set, entry);
-		HASH_ADD_KEYPTR(hh, *taken, entry->key, strlen(entry->key), entry);
+		set_move(set, taken, entry);
 		count++;
 	}
 	return count;
@@ -128,6 +147,8 @@ set_put_back(Entry **set, Entry **taken)
 		{
 			if (entry->seq > newer->seq)
 				newer->seq = entry->seq;
+			newer->tries = entry->tries;
+			entry_pass_waits(entry, newer);
 			entry_free(entry);
 		}
 		else

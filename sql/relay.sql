@@ -56,7 +56,7 @@ SELECT seq, kind, user_id, role, pg_temp.plain(event) FROM taskchat.relay_fetch(
 SELECT seq, kind FROM taskchat.relay_fetch(ARRAY[:room, 987654321], ARRAY[2, 0], 100);
 SELECT kind FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[99], 100);
 SELECT user_id, role, last_read_seq, last_delivered_seq FROM taskchat.relay_cursors(ARRAY[:room]);
-SELECT taskchat.relay_delivered(ARRAY[:room, :room], ARRAY['ada', 'eve'], ARRAY[2, 2]);
+SELECT count(*) AS held FROM taskchat.relay_delivered(ARRAY[:room, :room], ARRAY['ada', 'eve'], ARRAY[2, 2]);
 SELECT user_id, last_delivered_seq FROM taskchat.relay_cursors(ARRAY[:room]);
 SELECT user_id, room_id = :room AS here, seq, ended > 0 AS ended FROM taskchat.relay_attach(ARRAY['ada', 'nobody']) WHERE room_id IS NULL OR room_id = :room;
 SELECT user_id, task_id, applicant_id, last_seq, unread, others

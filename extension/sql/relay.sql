@@ -2,7 +2,7 @@
  * relay: what the relay daemon calls.  This comment is the contract between
  * the two halves; both sides change together and raise the interface number.
  *
- * INTERFACE NUMBER 2
+ * INTERFACE NUMBER 3
  *
  * Who: role taskchat_relay.  Every call is one statement outside BEGIN, so it
  * is one transaction.  A result counts only when the server has reported the
@@ -102,8 +102,11 @@
  *     How much is unread in each room for that user, and whether somebody
  *     else's message has come after the given seq.  No row: no member.
  *
- *   relay_delivered(rooms bigint[], users text[], seqs bigint[]) → void
- *     Moves delivery cursors forward; who is no member is skipped.
+ *   relay_delivered(rooms bigint[], users text[], seqs bigint[]) →
+ *            SETOF (room_id bigint, user_id text)
+ *     Moves delivery cursors forward; who is no member is skipped.  Waits for
+ *     nobody: the rows are the cursors that somebody else holds, which were
+ *     not moved.  Send those again later.
  *
  *   relay_typing(rooms bigint[], users text[], typing boolean[]) → void
  *     Rings typing for other relays.
@@ -126,7 +129,7 @@ CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT ch
 AS $$
 BEGIN
 	PERFORM taskchat.current_user_id();	-- loads the library, which knows the settings
-	interface := 2;
+	interface := 3;
 	SELECT x.extversion INTO version FROM pg_extension x WHERE x.extname = 'taskchat';
 	SELECT c.channel INTO channel FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
@@ -328,7 +331,7 @@ BEGIN
 	RETURN QUERY
 	SELECT m.room_id, m.user_id::text, m.task_id::text, m.applicant_id::text, r.last_seq,
 		(SELECT count(*) FROM taskchat.task_messages t
-			WHERE t.room_id = m.room_id AND t.seq > m.last_read_seq AND t.sender_id IS DISTINCT FROM m.user_id),
+			WHERE t.room_id = m.room_id AND t.seq > m.last_read_seq AND t.sender_id IS DISTINCT FROM m.user_id AND t.deleted_at IS NULL),
 		EXISTS (SELECT FROM taskchat.task_messages t
 			WHERE t.room_id = m.room_id AND t.seq > w.after_seq AND t.sender_id IS DISTINCT FROM m.user_id)
 	FROM unnest(rooms, users, after) AS w (room_id, user_id, after_seq)
@@ -338,32 +341,37 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.relay_activity(bigint[], text[], bigint[]) IS 'Relay: what is unread in rooms that are not joined';
 
-CREATE FUNCTION taskchat.relay_delivered(rooms bigint[], users text[], seqs bigint[]) RETURNS void
+CREATE FUNCTION taskchat.relay_delivered(rooms bigint[], users text[], seqs bigint[]) RETURNS TABLE (room_id bigint, user_id text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	moved record;
 BEGIN
-	WITH wanted AS (
+	WITH wanted AS MATERIALIZED (
 		SELECT m.room_id, m.user_id, least(max(d.seq), r.last_seq) AS seq
 		FROM unnest(rooms, users, seqs) AS d (room_id, user_id, seq)
 		JOIN taskchat.task_members m ON m.room_id = d.room_id AND m.user_id = d.user_id
 		JOIN taskchat.task_rooms r ON r.room_id = d.room_id
-		GROUP BY m.room_id, m.user_id, r.last_seq
+		GROUP BY m.room_id, m.user_id, m.last_delivered_seq, r.last_seq
+		HAVING m.last_delivered_seq < least(max(d.seq), r.last_seq)
 	), held AS MATERIALIZED (
 		SELECT m.room_id, m.user_id, m.last_delivered_seq AS old_seq, w.seq
 		FROM taskchat.task_members m JOIN wanted w USING (room_id, user_id)
 		WHERE m.last_delivered_seq < w.seq
-		ORDER BY m.room_id, m.user_id FOR NO KEY UPDATE OF m
+		ORDER BY m.room_id, m.user_id FOR NO KEY UPDATE OF m SKIP LOCKED
 	), updated AS (
 		UPDATE taskchat.task_members m SET last_delivered_seq = h.seq FROM held h
 		WHERE m.room_id = h.room_id AND m.user_id = h.user_id AND m.last_delivered_seq < h.seq
 		RETURNING m.room_id, m.user_id, h.old_seq, h.seq
 	)
-	SELECT array_agg(u.room_id) AS rooms, array_agg(u.user_id) AS users, array_agg(u.old_seq) AS old_seqs, array_agg(u.seq) AS seqs
-		INTO moved FROM updated u;
+	SELECT array_agg(w.room_id) FILTER (WHERE u.seq IS NOT NULL) AS rooms, array_agg(w.user_id) FILTER (WHERE u.seq IS NOT NULL) AS users,
+		array_agg(u.old_seq) FILTER (WHERE u.seq IS NOT NULL) AS old_seqs, array_agg(u.seq) FILTER (WHERE u.seq IS NOT NULL) AS seqs,
+		array_agg(w.room_id) FILTER (WHERE u.seq IS NULL) AS skipped_rooms, array_agg(w.user_id) FILTER (WHERE u.seq IS NULL) AS skipped_users
+		INTO moved FROM wanted w LEFT JOIN updated u USING (room_id, user_id);
 	PERFORM taskchat.note_deliveries(moved.rooms, moved.users, moved.old_seqs, moved.seqs);
 	PERFORM taskchat.ring('c', r.room_id::text) FROM (SELECT DISTINCT unnest(moved.rooms)) AS r (room_id);
+	RETURN QUERY SELECT s.room_id, s.user_id FROM unnest(moved.skipped_rooms, moved.skipped_users) AS s (room_id, user_id)
+		ORDER BY s.room_id, s.user_id;
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_delivered(bigint[], text[], bigint[]) IS 'Relay: moves delivery cursors forward';
