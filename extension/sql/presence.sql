@@ -79,13 +79,19 @@ COMMENT ON FUNCTION taskchat.get_presence(text[]) IS 'Presence of people who sha
 CREATE FUNCTION taskchat.went_offline(users text[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-	INSERT INTO taskchat.last_seen AS l (user_id, last_seen)
-		SELECT DISTINCT u.user_id, clock_timestamp() FROM unnest(users) AS u (user_id)
+DECLARE
+	gone text[] := ARRAY(SELECT DISTINCT u.user_id FROM unnest(users) AS u (user_id)
 		WHERE NOT EXISTS (SELECT FROM taskchat.sessions s
 			JOIN taskchat.leases h ON h.holder = s.holder AND h.expires_at > clock_timestamp() WHERE s.user_id = u.user_id)
-		ORDER BY 1
-		ON CONFLICT (user_id) DO UPDATE SET last_seen = excluded.last_seen;
+		ORDER BY 1);
+BEGIN
+	/* Whoever holds a row writes the same of the same moment: no relay waits for them. */
+	UPDATE taskchat.last_seen l SET last_seen = clock_timestamp()
+		FROM (SELECT k.user_id FROM taskchat.last_seen k WHERE k.user_id = ANY (gone) ORDER BY k.user_id FOR NO KEY UPDATE SKIP LOCKED) AS free
+		WHERE l.user_id = free.user_id;
+	INSERT INTO taskchat.last_seen (user_id, last_seen) SELECT g.user_id, clock_timestamp() FROM unnest(gone) AS g (user_id)
+		WHERE NOT EXISTS (SELECT FROM taskchat.last_seen k WHERE k.user_id = g.user_id)
+		ON CONFLICT (user_id) DO NOTHING;
 	PERFORM taskchat.ring('p', u.user_id) FROM unnest(users) AS u (user_id);
 END
 $$;
@@ -96,12 +102,22 @@ CREATE FUNCTION taskchat.set_presence(is_online boolean, current_task_id text DE
 AS $$
 DECLARE
 	me text := taskchat.require_identity();
+	lease_key bigint := hashtextextended('taskchat presence ' || me, 0);
 	answer taskchat.user_presence;
 BEGIN
 	PERFORM taskchat.require_writable();
 	PERFORM taskchat.refuse_null('is_online', set_presence.is_online IS NULL);
 	IF set_presence.current_task_id IS NOT NULL THEN
 		PERFORM taskchat.find_room(set_presence.current_task_id, NULL, false);
+	END IF;
+	/*
+	 * A lease that another session is about to take has no row yet that one
+	 * could lock, so that the id stands for it.
+	 */
+	IF taskchat.waits() THEN
+		PERFORM pg_advisory_xact_lock(lease_key);
+	ELSIF NOT pg_try_advisory_xact_lock(lease_key) THEN
+		RAISE lock_not_available USING MESSAGE = 'somebody else sets this user''s presence', HINT = 'Try again.';
 	END IF;
 	IF set_presence.is_online THEN
 		INSERT INTO taskchat.leases VALUES ('user:' || me, clock_timestamp() + interval '60 seconds')

@@ -38,8 +38,9 @@
  *     find_room {"task_id", "applicant_id"?}: room_id and role of the caller
  *     in that room, data {"task_id", "applicant_id"} resolved.
  *     set_presence {"is_online", "current_task_id"?}: as the SQL function.
- *     55P03 with wait false: somebody holds the room's lock; nothing waited,
- *     and no later frame for that task in the same call was tried either.
+ *     55P03 with wait false: somebody holds the lock of the room, the member or
+ *     the user's presence; nothing waited, and no later frame for that task
+ *     in the same call was tried either.
  *     Send that frame again alone with wait true over a connection that has
  *     lock_timeout set.  40001, 40P01: send again alone.  Errors of classes
  *     53, 57, 58, XX end the whole call: nothing of it was stored.
