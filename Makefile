@@ -8,6 +8,7 @@
 #                     makes several
 #   make check-long   fuzzing, valgrind, packaging, a flood of 100,000 frames;
 #                     FUZZ_SECONDS=N (120) for each target
+#   make bench        measures the relay under load; WORKLOADS="w1 w2" chooses
 #   make demo         the same, then a page with two people in a conversation
 #   make lint         the rules of the house that grep can see
 #   make format       clang-format over the C sources
@@ -15,7 +16,7 @@
 # `check` and `demo` set up a machine that may have no PostgreSQL yet, so they
 # are dispatched before pg_config is asked for anything.
 
-SETUP_GOALS = check check-faults check-long demo
+SETUP_GOALS = bench check check-faults check-long demo
 SCRIPT_GOALS = lint version-check format
 
 ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
@@ -24,6 +25,9 @@ ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
 
 check demo:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' DEMO_PORT='$(DEMO_PORT)' exec test/$@
+
+bench:
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' WORKLOADS='$(WORKLOADS)' ROUNDS='$(ROUNDS)' exec test/bench/run
 
 check-faults:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole

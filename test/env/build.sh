@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds what `make demo` or `make check` runs, in the tree, as its owner:
+# Builds what `make demo`, `make check` or `make bench` runs, in the tree, as its owner:
 # only what changed since the last time. Says what it fetches from npm first.
 #
-#   build.sh demo | check
+#   build.sh demo | check | bench
 #
 # What the steps print is shown only if one fails.
 set -euo pipefail
@@ -79,6 +79,10 @@ build_all() {
   say "building"
   make $jobs with_llvm=no PG_CONFIG="$PG_CONFIG" all
   ensure_node
+  if [ "$purpose" = bench ]; then
+    npm_packages test/e2e
+    return
+  fi
   npm_packages relay/web
   npm --prefix relay/web run build:demo
   if [ "$purpose" = check ]; then
