@@ -102,7 +102,6 @@ CREATE FUNCTION taskchat.set_presence(is_online boolean, current_task_id text DE
 AS $$
 DECLARE
 	me text := taskchat.require_identity();
-	lease_key bigint := hashtextextended('taskchat presence ' || me, 0);
 	answer taskchat.user_presence;
 BEGIN
 	PERFORM taskchat.require_writable();
@@ -112,12 +111,13 @@ BEGIN
 	END IF;
 	/*
 	 * A lease that another session is about to take has no row yet that one
-	 * could lock, so that the id stands for it.
+	 * could lock: who may not wait is sent to where one may.
 	 */
-	IF taskchat.waits() THEN
-		PERFORM pg_advisory_xact_lock(lease_key);
-	ELSIF NOT pg_try_advisory_xact_lock(lease_key) THEN
-		RAISE lock_not_available USING MESSAGE = 'somebody else sets this user''s presence', HINT = 'Try again.';
+	IF NOT taskchat.waits() THEN
+		PERFORM FROM taskchat.leases h WHERE h.holder = 'user:' || me FOR UPDATE NOWAIT;
+		IF NOT FOUND AND set_presence.is_online THEN
+			RAISE lock_not_available USING MESSAGE = 'somebody else may be setting this user''s presence', HINT = 'Try again.';
+		END IF;
 	END IF;
 	IF set_presence.is_online THEN
 		INSERT INTO taskchat.leases VALUES ('user:' || me, clock_timestamp() + interval '60 seconds')
