@@ -170,7 +170,10 @@ extern void query_presence(Query *query, const char *user_id);
 extern void query_notifications(Query *query, const char *user_id);
 
 extern void query_online(Query *query, const char *user_id, const char *task_id, bool online);
-/* Merged: one write a second a member.  done may be NULL; it is called once the cursor is stored. */
+/*
+ * Merged: one write a second a member.  done may be NULL; it is called once the
+ * cursor is stored, or with 55P03 when somebody holds the row for seconds.
+ */
 extern void query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq, CommandDone done, void *arg);
 extern void query_typing(Query *query, int64_t room_id, const char *user_id, bool typing);
 
