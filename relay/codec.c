@@ -20,6 +20,7 @@ typedef struct Scan
 	const unsigned char *at;
 	const unsigned char *end;
 	const char *error;
+	const char *refused;		/* it is JSON, but has a value that we don't take: why */
 	int			depth;
 	size_t		pairs;			/* names with a value, in all objects */
 } Scan;
@@ -32,6 +33,15 @@ scan_fail(Scan *scan, const char *error)
 	if (scan->error == NULL)
 		scan->error = error;
 	return false;
+}
+
+/* A value that no field may have; the text is JSON nevertheless. */
+static bool
+scan_refuse(Scan *scan, const char *why)
+{
+	if (scan->refused == NULL)
+		scan->refused = why;
+	return true;
 }
 
 static void
@@ -75,18 +85,18 @@ scan_unicode_escape(Scan *scan)
 	if (!scan_hex4(scan, &unit))
 		return false;
 	if (unit == 0)
-		return scan_fail(scan, "U+0000 is not allowed");
+		return scan_refuse(scan, "U+0000 is not allowed");
 	if (unit >= 0xdc00 && unit <= 0xdfff)
-		return scan_fail(scan, "a surrogate stands alone");
+		return scan_refuse(scan, "a surrogate stands alone");
 	if (unit >= 0xd800 && unit <= 0xdbff)
 	{
 		if (scan->end - scan->at < 6 || scan->at[0] != '\\' || scan->at[1] != 'u')
-			return scan_fail(scan, "a surrogate stands alone");
+			return scan_refuse(scan, "a surrogate stands alone");
 		scan->at += 2;
 		if (!scan_hex4(scan, &unit))
 			return false;
 		if (unit < 0xdc00 || unit > 0xdfff)
-			return scan_fail(scan, "a surrogate stands alone");
+			return scan_refuse(scan, "a surrogate stands alone");
 	}
 	return true;
 }
@@ -195,7 +205,7 @@ scan_number(Scan *scan)
 			return false;
 	}
 	else if (scan->at - start > 18)
-		return scan_fail(scan, "an integer is too large");
+		scan_refuse(scan, "an integer is too large");
 	if (peek(scan) == 'e' || peek(scan) == 'E')
 	{
 		scan->at++;
@@ -205,7 +215,7 @@ scan_number(Scan *scan)
 		if (!scan_digits(scan))
 			return false;
 		if (scan->at - start > 3)
-			return scan_fail(scan, "an exponent is too large");
+			scan_refuse(scan, "an exponent is too large");
 	}
 	return true;
 }
@@ -306,9 +316,12 @@ json_is_utf8(const char *text, size_t len)
 	return true;
 }
 
-/* Parses one JSON object, and counts the names in its text. */
+/*
+ * Parses one JSON object, and counts the names in its text.  lenient: values
+ * that we don't take are let through, as the library reads them.
+ */
 static JsonValue *
-parse(const char *text, size_t len, const char **error, size_t *pairs)
+parse(const char *text, size_t len, bool lenient, const char **error, size_t *pairs)
 {
 	Scan		scan = {.at = (const unsigned char *) text, .end = (const unsigned char *) text + len};
 	struct json_tokener *tokener;
@@ -326,6 +339,11 @@ parse(const char *text, size_t len, const char **error, size_t *pairs)
 	if (scan.at != scan.end)
 	{
 		*error = "something follows the object";
+		return NULL;
+	}
+	if (scan.refused && !lenient)
+	{
+		*error = scan.refused;
 		return NULL;
 	}
 	tokener = json_tokener_new_ex(DEEPEST + 2);
@@ -351,7 +369,21 @@ json_parse(const char *text, size_t len, const char **error)
 {
 	size_t		pairs;
 
-	return parse(text, len, error, &pairs);
+	return parse(text, len, false, error, &pairs);
+}
+
+/*
+ * The object of a text that json_parse() refused for a value in it (U+0000, a
+ * surrogate alone, a number out of range); NULL where it is no JSON at all.
+ * Only to find out whom to answer: what was refused may be cut or rounded.
+ */
+JsonValue *
+json_parse_refused(const char *text, size_t len)
+{
+	const char *error;
+	size_t		pairs;
+
+	return parse(text, len, true, &error, &pairs);
 }
 
 /* How many names the tree holds: fewer than the text where one came twice. */
@@ -384,7 +416,7 @@ JsonValue *
 json_parse_unique(const char *text, size_t len, const char **error)
 {
 	size_t		pairs;
-	JsonValue  *value = parse(text, len, error, &pairs);
+	JsonValue  *value = parse(text, len, false, error, &pairs);
 
 	if (value == NULL || count_pairs((struct json_object *) value) == pairs)
 		return value;
@@ -440,8 +472,10 @@ json_field_string(const JsonValue *object, const char *name)
 {
 	bool		present;
 	struct json_object *value = field(object, name, &present);
+	const char *string = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 
-	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+	/* One with U+0000 inside, which json_parse_refused() lets through, is none. */
+	return string && strlen(string) == (size_t) json_object_get_string_len(value) ? string : NULL;
 }
 
 bool

@@ -22,6 +22,7 @@ typedef enum JsonType
 
 /* Parse one JSON object; NULL with *error (a constant text) otherwise. */
 extern JsonValue *json_parse(const char *text, size_t len, const char **error);
+extern JsonValue *json_parse_refused(const char *text, size_t len);
 extern JsonValue *json_parse_unique(const char *text, size_t len, const char **error);
 /* Whether the bytes are whole characters of RFC 3629. */
 extern bool json_is_utf8(const char *text, size_t len);

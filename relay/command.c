@@ -310,6 +310,20 @@ command_start(Session *session, const CommandType *type, char *ref, const JsonVa
 		type->handler(command, frame);
 }
 
+/* Answers a text that is no frame; with its ref, where one can be read. */
+static void
+command_refuse_text(Session *session, const char *text, size_t len, const char *error)
+{
+	JsonValue  *frame = json_parse_refused(text, len);
+	char	   *ref = NULL;
+
+	if (frame && !command_read_ref(frame, &ref))
+		ref = NULL;
+	command_refuse(session, ref, WIRE_BAD_REQUEST, error, 0);
+	free(ref);
+	json_free(frame);
+}
+
 /*
  * A text frame of a client: every one gets its reply, now or later.
  */
@@ -325,7 +339,7 @@ command_receive(Session *session, const char *text, size_t len)
 	session->relay->metrics.received++;
 	if (frame == NULL)
 	{
-		command_refuse(session, NULL, WIRE_BAD_REQUEST, error, 0);
+		command_refuse_text(session, text, len, error);
 		return;
 	}
 	name = json_field_string(frame, "type");

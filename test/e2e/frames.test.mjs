@@ -179,3 +179,16 @@ test('what cannot be is a bad request, and an error changes nothing', async () =
   const [{ last_delivered_seq }] = await world.sql("SELECT last_delivered_seq FROM taskchat.task_members WHERE task_id = 'bad-1' AND user_id = 'ben'");
   assert.equal(last_delivered_seq, '2');
 });
+
+test('a value that no field may have is refused under its ref', async () => {
+  await world.task('refused', 'cora');
+  const cora = await world.login('cora');
+  for (const frame of ['{"type":"send_message","task_id":"refused","content":"a\\u0000b","ref":"R"}',
+    '{"type":"get_events","task_id":"\\u0000","ref":"R"}', '{"type":"mark_read","task_id":"refused","seq":18446744073709551616,"ref":"R"}',
+    '{"ref":"R","type":"send_message","task_id":"refused","content":"\\ud800"}']) {
+    cora.frames = [];
+    cora.send(frame);
+    const reply = await cora.event('reply');
+    assert.deepEqual([reply.ref, reply.ok, reply.error.code], ['R', false, 'bad_request'], frame);
+  }
+});

@@ -162,12 +162,42 @@ writes_what_it_reads(void **state)
 	assert_null(out.data);
 }
 
+/* A value that is refused does not hide whom to answer; what is no JSON does. */
+static void
+tells_whom_to_answer(void **state)
+{
+	static const char *const refused[] = {
+		"{\"a\":\"\\u0000\",\"ref\":\"r\"}", "{\"ref\":\"r\",\"a\":\"\\ud800\"}", "{\"a\":[\"\\udc00\"],\"ref\":\"r\"}",
+		"{\"a\":12345678901234567890,\"ref\":\"r\"}", "{\"a\":1e99999,\"ref\":\"r\"}"
+	};
+	const char *cut = "{\"ref\":\"r\\u0000s\"}";
+	const char *none = "{\"ref\":\"r\",}";
+	const char *error;
+	JsonValue  *value;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+	{
+		assert_null(json_parse(refused[i], strlen(refused[i]), &error));
+		value = json_parse_refused(refused[i], strlen(refused[i]));
+		assert_non_null(value);
+		assert_string_equal(json_field_string(value, "ref"), "r");
+		json_free(value);
+	}
+	value = json_parse_refused(cut, strlen(cut));
+	assert_non_null(value);
+	assert_null(json_field_string(value, "ref"));
+	json_free(value);
+	assert_null(json_parse_refused(none, strlen(none)));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(bounds_depth),
-		cmocka_unit_test(reads_fields), cmocka_unit_test(writes_what_it_reads)
+		cmocka_unit_test(reads_fields), cmocka_unit_test(writes_what_it_reads),
+		cmocka_unit_test(tells_whom_to_answer)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
