@@ -143,7 +143,8 @@ export class TaskChatClient extends Store<ClientState> {
 					this.#socket.wake();
 			},
 			sleep: () => {
-				this.#asleep = !/^(idle|closed)$/.test(this.#socket.getState().status);
+				/* Who waits has no connection, and may have been asked to wait. */
+				this.#asleep = /^(connecting|open)$/.test(this.#socket.getState().status);
 				if (this.#asleep)
 					this.#socket.close();
 			},

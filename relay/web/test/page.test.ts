@@ -146,6 +146,20 @@ describe('going away', () => {
 		expect(tab.window.count() + tab.document.count()).toBe(0);
 	});
 
+	it.each([CloseCode.full, CloseCode.flooding, CloseCode.tooManyConnections])('does not shorten the wait after %i', async (code) => {
+		const { server, tab, client } = await open();
+		server.socket.end(code);
+		const { retryAt } = client.getState();
+		await pass(1000);
+		tab.window.tell('pagehide');
+		tab.window.tell('pageshow');
+		await pass(28_000);
+		expect(server.sockets).toHaveLength(1);
+		expect(client.getState()).toMatchObject({ status: 'waiting', closeCode: code, retryAt });
+		await pass(31_000);
+		expect(client.getState().status).toBe('open');
+	});
+
 	it('a client that was told to stay away stays away', async () => {
 		const { server, tab } = await open();
 		server.socket.end(CloseCode.notAllowed);
