@@ -27,7 +27,7 @@ typedef enum PgConnState
 	PGCONN_PAUSING,				/* waits before it connects again */
 	PGCONN_RESOLVING,			/* names are looked up */
 	PGCONN_CONNECTING,
-	PGCONN_SETTING_UP,			/* runs the setup statement */
+	PGCONN_SETTING_UP,			/* sets its parameters */
 	PGCONN_IDLE,
 	PGCONN_BUSY					/* a statement is under way */
 } PgConnState;
@@ -39,7 +39,7 @@ struct PgConn
 	void	   *arg;			/* of the events */
 	char	   *name;			/* for the log and application_name */
 	char	   *database;		/* conninfo or URI */
-	char	   *setup;			/* statement to run first, or NULL */
+	char	   *lock_timeout;	/* of its statements; NULL: the default */
 	PGconn	   *pq;				/* NULL while pausing */
 	PgResolve  *resolve;		/* while resolving, or NULL */
 	PgTargets	targets;		/* servers found by it */
@@ -238,6 +238,24 @@ become_ready(PgConn *conn)
 	conn->events->ready(conn->arg);
 }
 
+/*
+ * The relay reads what is committed, whatever the database's default: at
+ * SERIALIZABLE it would be a reader that makes others' transactions fail.
+ */
+static void
+set_up(PgConn *conn)
+{
+	static const char *const isolation = "SELECT pg_catalog.set_config('default_transaction_isolation', 'read committed', false)";
+	static const char *const both = "SELECT pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
+		" pg_catalog.set_config('lock_timeout', $1, false)";
+	const char *const params[] = {conn->lock_timeout};
+
+	if (conn->lock_timeout)
+		(void) begin(conn, PGCONN_SETTING_UP, both, 1, params);
+	else
+		(void) begin(conn, PGCONN_SETTING_UP, isolation, 0, NULL);
+}
+
 static void
 go_on_connecting(PgConn *conn)
 {
@@ -257,10 +275,7 @@ go_on_connecting(PgConn *conn)
 		case PGRES_POLLING_OK:
 			PQsetnonblocking(conn->pq, 1);
 			watch(conn, EV_READ);
-			if (conn->setup)
-				(void) begin(conn, PGCONN_SETTING_UP, conn->setup, 0, NULL);
-			else
-				become_ready(conn);
+			set_up(conn);
 			break;
 		default:
 			drop_with_library_error(conn);
@@ -371,11 +386,12 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 /*
- * A connection that begins to connect in the loop's next turn.  setup: a
- * statement to run before it is ready, or NULL.  NULL when out of memory.
+ * A connection that begins to connect in the loop's next turn.  lock_timeout
+ * as the server's parameter, or NULL: the server's default.  NULL when out of
+ * memory.
  */
 PgConn *
-pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *setup,
+pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *lock_timeout,
 		   const PgConnEvents *events, void *arg)
 {
 	PgConn	   *conn = calloc(1, sizeof(PgConn));
@@ -387,13 +403,13 @@ pgconn_new(struct ev_loop *loop, const char *name, const char *database, const c
 	conn->arg = arg;
 	conn->name = strdup(name);
 	conn->database = strdup(database);
-	conn->setup = setup ? strdup(setup) : NULL;
+	conn->lock_timeout = lock_timeout ? strdup(lock_timeout) : NULL;
 	conn->pause = SHORTEST_PAUSE;
 	conn->state = PGCONN_PAUSING;
 	ev_init(&conn->io, on_io);
 	ev_timer_init(&conn->timer, on_timer, 0., 0.);
 	conn->timer.data = conn;
-	if (!conn->name || !conn->database || (setup && !conn->setup))
+	if (!conn->name || !conn->database || (lock_timeout && !conn->lock_timeout))
 	{
 		pgconn_free(conn);
 		return NULL;
@@ -413,7 +429,7 @@ pgconn_free(PgConn *conn)
 	pginfo_targets_reset(&conn->targets);
 	free(conn->name);
 	free(conn->database);
-	free(conn->setup);
+	free(conn->lock_timeout);
 	free(conn);
 }
 

@@ -25,7 +25,7 @@ typedef struct PgConnEvents
 	void		(*notified) (void *arg, const char *payload, int backend);	/* may be NULL */
 } PgConnEvents;
 
-extern PgConn *pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *setup,
+extern PgConn *pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *lock_timeout,
 						  const PgConnEvents *events, void *arg);
 extern void pgconn_free(PgConn *conn);
 extern bool pgconn_ready(const PgConn *conn);

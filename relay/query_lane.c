@@ -395,7 +395,7 @@ lane_open(Lane *lane, Query *query, const char *name, const char *database, Lane
 	list_init(&lane->running);
 	if (query->alone.last == NULL)
 		list_init(&query->alone);
-	lane->conn = pgconn_new(query->loop, name, database, lane->alone ? "SET lock_timeout = '2s'" : NULL, &lane_events, lane);
+	lane->conn = pgconn_new(query->loop, name, database, lane->alone ? "2s" : NULL, &lane_events, lane);
 	return lane->conn != NULL;
 }
 

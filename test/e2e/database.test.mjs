@@ -1,10 +1,11 @@
 // The relay's connections to the database: several servers of which some are
-// dead, names that nobody knows, server processes that stop without a word.
+// dead, names that nobody knows, server processes that stop without a word, settings that
+// would make the relay a nuisance.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { World, freePort, until } from './world.mjs';
+import { World, freePort, pg, until } from './world.mjs';
 
 let world;
 before(async () => { world = await World.open(); });
@@ -101,5 +102,30 @@ test('a stopped server process is found and replaced, whichever it is', async ()
   }
   assert.deepEqual(ada.of('message_received').map((e) => e.message.content), backends.map(({ name }) => `without ${name}`));
   assert.equal(ada.closed, null);
+  await stop(relay);
+});
+
+test('in a database of serializable transactions the relay is none: what it reads fails no commit of others', async () => {
+  await world.sql("ALTER DATABASE taskchat SET default_transaction_isolation = 'serializable'");
+  await world.sql(`CREATE TABLE tasks (id text PRIMARY KEY, creator_id text, status text);
+    CREATE TABLE prices (id int PRIMARY KEY, price int); INSERT INTO prices VALUES (1, 10);
+    INSERT INTO tasks VALUES ('bound', 'ada', 'open')`);
+  await world.sql("SELECT taskchat.bind_tasks('tasks')");
+  const relay = await world.startRelay();
+  const ada = await world.login('ada');
+  const business = new pg.Client({ connectionString: world.url });
+  await business.connect();
+  await business.query('BEGIN ISOLATION LEVEL SERIALIZABLE');
+  await business.query('SELECT price FROM prices');
+  await world.sql('UPDATE prices SET price = 11');
+  // Whoever now reads what the transaction is about to write would make it fail.
+  await ada.good({ type: 'join_task_room', task_id: 'bound' });
+  await ada.good({ type: 'send_message', task_id: 'bound', content: 'hello' });
+  await ada.event('message_received');
+  await business.query("UPDATE tasks SET status = 'paid' WHERE id = 'bound'");
+  await business.query('COMMIT');
+  await business.end();
+  assert.deepEqual((await ada.event('task_update')).changes, { status: { old: 'open', new: 'paid' } });
+  assert.deepEqual(await world.sql("SELECT mode FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.usename = 'e2e_relay' AND mode = 'SIReadLock'"), []);
   await stop(relay);
 });

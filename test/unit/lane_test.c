@@ -28,7 +28,7 @@ struct PgConn
 };
 
 PgConn *
-pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *setup,
+pgconn_new(struct ev_loop *loop, const char *name, const char *database, const char *lock_timeout,
 		   const PgConnEvents *events, void *arg)
 {
 	PgConn	   *conn = calloc(1, sizeof(PgConn));
