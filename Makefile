@@ -6,6 +6,8 @@
 #   make check        sets up what is missing and runs every test
 #   make check-faults every fault under load; SEED=N repeats a run, ROUNDS=N
 #                     makes several
+#   make soak         mixed load with random faults for an hour: memory and
+#                     descriptors must stay flat; SOAK_SECONDS=N, SEED=N
 #   make check-long   fuzzing, valgrind, packaging, a flood of 100,000 frames;
 #                     FUZZ_SECONDS=N (120) for each target
 #   make bench        measures the relay under load; WORKLOADS="w1 w2" chooses
@@ -16,7 +18,7 @@
 # `check` and `demo` set up a machine that may have no PostgreSQL yet, so they
 # are dispatched before pg_config is asked for anything.
 
-SETUP_GOALS = bench check check-faults check-long demo
+SETUP_GOALS = bench check check-faults check-long demo soak
 SCRIPT_GOALS = lint version-check format
 
 ifneq (,$(filter $(SETUP_GOALS) $(SCRIPT_GOALS),$(MAKECMDGOALS)))
@@ -31,6 +33,9 @@ bench:
 
 check-faults:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole
+
+soak:
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' SOAK_SECONDS='$(SOAK_SECONDS)' exec test/check soak
 
 check-long:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' exec test/check fuzz-long memcheck packaging flood-long

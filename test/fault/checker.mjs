@@ -58,7 +58,7 @@ function checkRealTime(history, report) {
 
 // Who is a member at each seq, by the line's own events.
 function memberships(room) {
-  const spans = new Map();
+  const spans = new Map((room.members ?? []).map((user) => [user, [{ from: 0, to: Infinity }]]));
   for (const event of room.line) {
     if (event.type === 'member_joined') {
       const list = spans.get(event.user_id) ?? [];
@@ -104,6 +104,11 @@ class View {
     const event = this.room.line[frame.seq - this.room.first_seq];
     if (!event) this.say('not in the table', `seq ${frame.seq} (${frame.type})`);
     else if (!sameEvent(frame, event)) this.say('other than the table', `seq ${frame.seq}: ${frame.type} ${frame.message?.content ?? frame.user_id ?? ''}, table ${event.type} ${event.content ?? event.user_id ?? ''}`);
+  }
+
+  // Joined already when the history began.
+  carried({ position, epoch }) {
+    Object.assign(this, { position, epoch, live: position + 1 });
   }
 
   // A snapshot: what was asked for, and what came.
@@ -200,6 +205,7 @@ function checkReaders(history, report) {
     };
     for (const connection of connections) {
       for (const one of views.values()) one.gone();
+      for (const [key, held] of Object.entries(connection.held ?? {})) view(key).carried(held);
       checkConnection(connection, view);
     }
     if (connections.at(-1).closed !== null) continue;

@@ -66,6 +66,29 @@ for (const [kind, plant] of Object.entries(planted)) {
   });
 }
 
+// The second half of good(), as a history that begins after seq 4.
+function continued() {
+  const history = good();
+  const [first, ben] = history.connections;
+  for (const connection of [first, ben]) connection.held = { 't/': { position: 4, epoch: 'e1' } };
+  first.log.splice(0, 3);
+  ben.log.splice(0, 4);
+  history.writes = history.writes.filter((write) => write.seq > 4);
+  Object.assign(history.rooms['t/'], { first_seq: 5, members: ['ada', 'ben'] });
+  history.rooms['t/'].line.splice(0, 4);
+  return history;
+}
+
+test('a history that goes on from another one', () => {
+  assert.deepEqual(check(continued()), []);
+  const lost = continued();
+  lost.connections[1].log.shift();
+  assert.ok(check(lost).some((anomaly) => anomaly.kind === 'missing'));
+  const stranger = continued();
+  stranger.rooms['t/'].members = ['ada'];
+  assert.ok(check(stranger).some((anomaly) => anomaly.kind === 'told to a non-member'));
+});
+
 test('finds what a resume left out, and what it brought again', () => {
   const short = good();
   short.connections[2].log[1].in.data.rooms[0].events.shift();

@@ -1,6 +1,8 @@
 // What goes wrong. Each fault is { about, inject(stage, seconds) }: inject
 // breaks something, keeps it broken for about so many seconds, and mends it
 // before it returns. The run measures from there until everybody has all.
+// `ends` says whose processes it takes: the 'relay', or its 'backends' (also
+// where the relay only gives them up).
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -60,6 +62,7 @@ async function setting(stage, sql) {
 export const faults = {
   'relay killed': {
     about: 'kill -9 of the relay, started again',
+    ends: 'relay',
     async inject(stage, seconds) {
       await restartRelay(stage, 'SIGKILL');
       await sleep(seconds * 1000);
@@ -68,6 +71,7 @@ export const faults = {
   },
   'relay stopped': {
     about: 'SIGSTOP of the relay, then SIGCONT',
+    ends: 'backends',
     async inject(stage, seconds) {
       stage.relay().kill('SIGSTOP');
       await sleep(seconds * 1000);
@@ -76,19 +80,21 @@ export const faults = {
   },
   'relay upgraded': {
     about: 'SIGTERM under load, the next one started',
+    ends: 'relay',
     async inject(stage) {
       await restartRelay(stage, 'SIGTERM');
       await stage.startRelay();
     },
   },
-  'listener terminated': { about: 'pg_terminate_backend of the LISTEN backend, again and again', inject: terminated('listen') },
-  'listener stopped': { about: 'SIGSTOP of the LISTEN backend', inject: stopped('listen') },
-  'listener killed': { about: 'kill -9 of the LISTEN backend: crash recovery', inject: killed('listen') },
-  'commands terminated': { about: 'pg_terminate_backend of the command backends, again and again', inject: terminated('command') },
-  'commands stopped': { about: 'SIGSTOP of the command backends', inject: stopped('command') },
-  'commands killed': { about: 'kill -9 of a command backend: crash recovery', inject: killed('command') },
+  'listener terminated': { about: 'pg_terminate_backend of the LISTEN backend, again and again', ends: 'backends', inject: terminated('listen') },
+  'listener stopped': { about: 'SIGSTOP of the LISTEN backend', ends: 'backends', inject: stopped('listen') },
+  'listener killed': { about: 'kill -9 of the LISTEN backend: crash recovery', ends: 'backends', inject: killed('listen') },
+  'commands terminated': { about: 'pg_terminate_backend of the command backends, again and again', ends: 'backends', inject: terminated('command') },
+  'commands stopped': { about: 'SIGSTOP of the command backends', ends: 'backends', inject: stopped('command') },
+  'commands killed': { about: 'kill -9 of a command backend: crash recovery', ends: 'backends', inject: killed('command') },
   'database crashed': {
     about: 'immediate stop of PostgreSQL, away for a while, start',
+    ends: 'backends',
     async inject(stage, seconds) {
       ctl(stage, '-m', 'immediate', 'stop');
       await sleep(seconds * 1000);
@@ -97,6 +103,7 @@ export const faults = {
   },
   'database restarted': {
     about: 'fast stop of PostgreSQL and start',
+    ends: 'backends',
     async inject(stage) {
       ctl(stage, '-m', 'fast', 'stop');
       ctl(stage, 'start');
@@ -116,6 +123,7 @@ export const faults = {
   },
   'connections used up': {
     about: 'every connection of PostgreSQL taken, the relay sent away',
+    ends: 'backends',
     async inject(stage, seconds) {
       const admin = await stage.world.pool.connect();
       const taken = stage.newPool();
@@ -154,6 +162,7 @@ export const faults = {
   },
   'database unreachable': {
     about: 'packets between relay and database are dropped, then the connections are gone',
+    ends: 'backends',
     async inject(stage, seconds) {
       stage.database.blackhole();
       await sleep(seconds * 1000);
@@ -162,6 +171,7 @@ export const faults = {
   },
   'database slow to answer': {
     about: 'packets between relay and database are held back, then go on',
+    ends: 'backends',
     async inject(stage, seconds) {
       stage.database.blackhole();
       await sleep(seconds * 1000);

@@ -1,11 +1,13 @@
 // One run: a cluster behind a proxy, relays behind another, people who write
-// and read, and at the end the history with what the tables hold.
+// and read, and at the end the history with what the tables hold. The three
+// tasks are rows of an application's table, bound to the rooms.
 import fs from 'node:fs';
 import path from 'node:path';
-import { World, pg, sleep, until } from '../e2e/world.mjs';
+import { World, WebSocket, pg, sleep, until } from '../e2e/world.mjs';
 import { History } from './history.mjs';
 import { Proxy } from './proxy.mjs';
 import { Reader } from './reader.mjs';
+import { Visitor } from './visitor.mjs';
 import { Coordinator, HttpWriter, SocketWriter, SqlWriter } from './workload.mjs';
 
 const ROOMS = ['alpha', 'beta', 'gamma'];
@@ -21,6 +23,7 @@ export class Stage {
     stage.history = new History();
     stage.readers = [];
     stage.writers = [];
+    stage.judged = new Map(); // by room: { last_seq, members } where the history begins
     stage.directory = path.join(stage.world.directory, 'wire');
     fs.mkdirSync(stage.directory, { mode: 0o700 });
     stage.database = await Proxy.open({ path: path.join(stage.directory, '.s.PGSQL.5432') }, { path: path.join(stage.world.directory, 'pg', '.s.PGSQL.5432') });
@@ -32,14 +35,19 @@ export class Stage {
   }
 
   newPool() {
-    const pool = new pg.Pool({ connectionString: this.world.url, max: 12, connectionTimeoutMillis: 3000 });
+    const pool = new pg.Pool({ connectionString: this.world.url, max: 12, connectionTimeoutMillis: 3000, idleTimeoutMillis: 0 });
     pool.on('connect', (client) => client.on('error', () => {}));
     pool.on('error', () => {});
     return pool;
   }
 
   async rooms() {
-    for (const room of ROOMS) await this.world.task(room, 'ben', 'eve', 'guest');
+    await this.world.sql('CREATE TABLE jobs (id text PRIMARY KEY, creator_id text NOT NULL, status text NOT NULL, price int)');
+    await this.world.sql("SELECT taskchat.bind_tasks('jobs', watch => '{status,price}')");
+    for (const room of ROOMS) {
+      await this.world.sql("INSERT INTO jobs VALUES ($1, 'ada', 'open')", [room]);
+      await this.world.task(room, 'ben', 'eve', 'guest');
+    }
     await this.world.sql("SELECT taskchat.add_member('alpha', 'otto', 'observer')");
   }
 
@@ -62,7 +70,8 @@ export class Stage {
     return { listen: rows.filter((row) => row.listening).map((row) => row.pid), command: rows.filter((row) => !row.listening).map((row) => row.pid) };
   }
 
-  people({ pause = 60 } = {}) {
+  // pause: milliseconds between two writes of one writer. visitors: how many come and go.
+  people({ pause = 60, visitors = 1 } = {}) {
     const { history } = this;
     const address = () => this.address();
     const base = () => this.address().replace('ws:', 'http:').replace('/ws', '');
@@ -85,11 +94,19 @@ export class Stage {
       new SqlWriter(history, 'sql-c', 'beta', pause, 'eve', pool),
       new Coordinator(pool, pause * 10, (db, n) => db.query(n % 2 ? "SELECT taskchat.add_member('beta', 'guest')" : "SELECT taskchat.remove_member('beta', 'guest')")),
       new Coordinator(pool, pause * 15, (db, n) => db.query("SELECT taskchat.publish_task_update('gamma', $1)", [{ step: n }])),
+      new Coordinator(pool, pause * 15, (db, n) => db.query('UPDATE jobs SET status = $1, price = $2', [n % 2 ? 'open' : 'assigned', n])),
+      ...Array.from({ length: visitors }, () => new Visitor(['ben', 'eve', 'ada'], ROOMS, pause * 20, { address, base, ticket: (user) => this.ticket(user) })),
     ].map((writer) => writer.start());
   }
 
+  async ticket(user) {
+    const { rows } = await this.pool.query('SELECT taskchat.create_ticket($1)', [user]);
+    return rows[0].create_ticket;
+  }
+
   // A message by SQL in every room, and the wait until everybody who sits there has it. Gives milliseconds.
-  async probe(limit = 60000) {
+  // everyone: also who may just be out of a room.
+  async probe(limit = 60000, { everyone = false } = {}) {
     const began = performance.now();
     await until('the database', () => this.pool.query('SELECT 1').then(() => true, () => false), limit);
     const wanted = new Map();
@@ -98,7 +115,7 @@ export class Stage {
       wanted.set(`${room}/`, Number(rows[0].seq));
     }
     const behind = () => this.readers.flatMap((reader) => [...reader.held.keys()].filter((key) =>
-      !(reader.user === 'guest' && key === 'beta/') && !((reader.position(key) ?? 0) >= wanted.get(key))).map((key) => `${reader.name} in ${key}`));
+      (everyone || !(reader.user === 'guest' && key === 'beta/')) && !((reader.position(key) ?? 0) >= wanted.get(key))).map((key) => `${reader.name} in ${key}`));
     await until('everybody to have caught up', () => behind().length === 0, limit).catch((error) => {
       throw new Error(`${error.message}: behind are ${behind().join(', ')}`);
     });
@@ -109,37 +126,64 @@ export class Stage {
   async finish(behind) {
     for (const writer of this.writers) writer.giveUp = true;
     await Promise.all(this.writers.map((writer) => writer.stop()));
-    await this.pool.query("SELECT taskchat.add_member('beta', 'guest')");
-    if (!behind) {
-      await this.probe();
-      await this.converge();
-    }
-    await this.readTables();
+    await this.settle(behind);
     return this.history;
   }
 
-  // Unread counts and presence as members see them at the end.
+  async settle(behind) {
+    await this.pool.query("SELECT taskchat.add_member('beta', 'guest')");
+    if (!behind) {
+      await this.probe(undefined, { everyone: true });
+      await this.converge();
+    }
+    await this.readTables();
+  }
+
+  // The history until now, complete; everybody stays and goes on with another one.
+  async piece() {
+    await Promise.all(this.writers.map((writer) => writer.rest()));
+    await this.settle(false);
+    for (const [key, room] of Object.entries(this.history.rooms)) this.judged.set(key, { last_seq: room.last_seq, members: await this.members(key) });
+    const readers = new Map(this.readers.map((reader) => [reader.name, reader]));
+    const piece = this.history.cut((name) => Object.fromEntries([...readers.get(name).held]
+      .map(([key, { position, epoch }]) => [key, { position, epoch }])));
+    for (const writer of this.writers) writer.start();
+    return piece;
+  }
+
+  async members(key) {
+    const { rows } = await this.pool.query("SELECT user_id FROM taskchat.task_members WHERE task_id || '/' || coalesce(applicant_id, '') = $1", [key]);
+    return rows.map((row) => row.user_id);
+  }
+
+  // Presence as a member sees it at the end: who has a connection is online.
   async converge() {
-    const expected = { ada: true, ben: true, guest: true, eve: false };
-    for (const [user, online] of Object.entries(expected)) {
-      const found = await until(`presence of ${user}`, async () => {
-        const [row] = await this.world.as('ada', 'SELECT is_online FROM taskchat.get_presence($1)', [[user]]);
-        return row?.is_online === online ? row : null;
-      }, 60000).catch(() => ({ is_online: !online }));
-      this.history.finals.push({ where: user, compare: { online: [found.is_online, online] } });
+    const connected = (user) => [...this.readers, ...this.writers].some((one) => one.user === user && one.socket?.readyState === WebSocket.OPEN);
+    for (const user of ['ada', 'ben', 'guest', 'eve']) {
+      let found;
+      await until(`presence of ${user}`, async () => {
+        [found] = await this.world.as('ada', 'SELECT is_online FROM taskchat.get_presence($1)', [[user]]);
+        return found?.is_online === connected(user);
+      }, 60000).catch(() => {}); // what was found last goes into the history
+      this.history.finals.push({ where: user, compare: { online: [found?.is_online, connected(user)] } });
     }
   }
 
   async readTables() {
     const { rows: rooms } = await this.pool.query('SELECT room_id, task_id, applicant_id, first_seq, last_seq FROM taskchat.task_rooms');
     for (const room of rooms) {
+      const key = `${room.task_id}/${room.applicant_id ?? ''}`;
+      const { last_seq: before, members } = this.judged.get(key) ?? { last_seq: 0, members: [] };
+      // An edited message has another content for whoever saw it before.
       const { rows } = await this.pool.query(`
-        SELECT seq, 'message_received' AS type, id::text, content, NULL AS user_id FROM taskchat.task_messages WHERE room_id = $1
-        UNION ALL SELECT seq, kind, NULL, NULL, payload ->> 'user_id' FROM taskchat.task_events WHERE room_id = $1
-        ORDER BY seq`, [room.room_id]);
-      this.history.rooms[`${room.task_id}/${room.applicant_id ?? ''}`] = {
-        first_seq: Number(room.first_seq),
+        SELECT seq, 'message_received' AS type, id::text, CASE WHEN edited_at IS NULL AND deleted_at IS NULL THEN content END AS content, NULL AS user_id
+          FROM taskchat.task_messages WHERE room_id = $1 AND seq > $2
+        UNION ALL SELECT seq, kind, NULL, NULL, payload ->> 'user_id' FROM taskchat.task_events WHERE room_id = $1 AND seq > $2
+        ORDER BY seq`, [room.room_id, before]);
+      this.history.rooms[key] = {
+        first_seq: Math.max(before + 1, Number(room.first_seq)),
         last_seq: Number(room.last_seq),
+        members,
         line: rows.map((row) => Object.fromEntries(Object.entries({ ...row, seq: Number(row.seq) }).filter(([, value]) => value !== null))),
       };
     }

@@ -15,8 +15,15 @@ class Writer {
   }
 
   start() {
+    this.stopped = false;
     this.loop = this.run();
     return this;
+  }
+
+  // Waits for the write that is under way; start() goes on.
+  async rest() {
+    this.stopped = true;
+    await this.loop;
   }
 
   async run() {
@@ -32,8 +39,7 @@ class Writer {
   }
 
   async stop() {
-    this.stopped = true;
-    await this.loop;
+    await this.rest();
     await this.end?.();
   }
 }
@@ -184,6 +190,7 @@ export class Coordinator {
   }
 
   start() {
+    this.stopped = false;
     this.loop = (async () => {
       while (!this.stopped) {
         try {
@@ -197,8 +204,12 @@ export class Coordinator {
     return this;
   }
 
-  async stop() {
+  async rest() {
     this.stopped = true;
     await this.loop;
+  }
+
+  stop() {
+    return this.rest();
   }
 }
