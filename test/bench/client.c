@@ -1,97 +1,319 @@
 /*
  * client.c
- *	  WebSocket clients (RFC 6455) of the load generator: opens them all, logs
- *	  them in, and hands over the text frames that come. They answer pings.
+ *	  WebSocket clients (RFC 6455) of the load generator: opens them, goes
+ *	  through the dialect's steps with each, and hands the messages that come to
+ *	  the tally. They answer pings. Sockets block on writing: what clients say is
+ *	  little. Reading goes into one buffer for all; only the beginning of a frame
+ *	  that isn't whole stays with its client.
  */
 #include "load.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OPENING_AT_ONCE 32
+/* So many connections from one address leave it ports to spare. */
+#define CLIENTS_PER_ADDRESS 8000
+#define INPUT_SIZE (256 * 1024)
+#define OUTPUT_SIZE (256 * 1024)
 
+Client	   *clients;
+Place	   *places;
+long		n_ready;
+static bool resuming;
+static char input[INPUT_SIZE];
+static char output[OUTPUT_SIZE];
+static char frame[OUTPUT_SIZE + 16];
+
+/* Makes the clients, which are absent at first. */
 void
-client_watch(Load *load, int fd, Client *client)
+client_prepare(void)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
-
-	if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-		load_fail("epoll", strerror(errno));
+	clients = load_alloc((size_t) options.clients, sizeof(Client));
+	places = load_alloc((size_t) (options.clients * options.rooms_each), sizeof(Place));
+	for (long i = 0; i < options.clients; i++)
+		clients[i].first_room = (uint32_t) (i * options.rooms_each % options.rooms);
 }
 
-/* Clients say little, so a socket that can't take it at once is a failure. */
-static void
-write_all(Client *client, const void *bytes, size_t length)
+static uint32_t
+client_number(const Client *client)
 {
-	if (send(client->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t) length)
-		load_fail("write", strerror(errno));
+	return (uint32_t) (client - clients);
+}
+
+static Place *
+client_places(const Client *client)
+{
+	return &places[(client - clients) * options.rooms_each];
+}
+
+static void
+write_all(Client *client, const char *bytes, size_t length)
+{
+	while (length > 0)
+	{
+		ssize_t		n = send(client->fd, bytes, length, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			load_fail("write", strerror(errno));
+		if (n > 0)
+		{
+			bytes += n;
+			length -= (size_t) n;
+		}
+	}
 }
 
 /* The mask is zero: nothing between here and the server needs a better one. */
 static void
 write_frame(Client *client, int opcode, const char *payload, size_t length)
 {
-	unsigned char frame[1024] = {0x80 | opcode};
 	size_t		head = 2;
 
-	if (length > sizeof(frame) - 8)
-		load_fail("frame", "too long");
-	frame[1] = 0x80 | (length < 126 ? length : 126);
-	if (length >= 126)
+	frame[0] = (char) (0x80 | opcode);
+	if (length < 126)
+		frame[1] = (char) (0x80 | length);
+	else if (length < 65536)
 	{
-		frame[2] = length >> 8;
-		frame[3] = length & 0xff;
-		head = 4;
+		frame[1] = (char) (0x80 | 126);
+		for (int i = 0; i < 2; i++)
+			frame[head++] = (char) (length >> (8 - 8 * i));
 	}
+	else
+	{
+		frame[1] = (char) (0x80 | 127);
+		for (int i = 0; i < 8; i++)
+			frame[head++] = (char) (length >> (56 - 8 * i));
+	}
+	memset(frame + head, 0, 4);
 	memcpy(frame + head + 4, payload, length);
 	write_all(client, frame, head + 4 + length);
 }
 
-static void
-open_client(Load *load, Client *client, int port)
+/* Sends the template, filled in, as a text frame. */
+void
+client_say(Client *client, const char *template, const Values *values)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	char		request[2048];
+	write_frame(client, 1, output, dialect_expand(output, sizeof(output), template, values));
+}
+
+static void
+open_client(Client *client)
+{
+	uint32_t	number = client_number(client);
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number / CLIENTS_PER_ADDRESS)};
+	struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t) options.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	Values		values = {.room = client->first_room, .user = number};
 	int			one = 1;
-	int			length;
+	size_t		n;
 
+	client->opened = load_now();
 	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 || connect(client->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
+	if (client->fd < 0 ||
+		setsockopt(client->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) != 0 ||
+		bind(client->fd, (struct sockaddr *) &own, sizeof(own)) != 0 ||
+		connect(client->fd, (struct sockaddr *) &server, sizeof(server)) != 0 ||
+		setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
 		load_fail("connect", strerror(errno));
-	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	client_watch(load, client->fd, client);
-	length = snprintf(request, sizeof(request), "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-					  "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-					  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer %s\r\n\r\n", port, client->token);
-	write_all(client, request, (size_t) length);
+	n = dialect_expand(output, sizeof(output), "GET ", &values);
+	n += dialect_expand(output + n, sizeof(output) - n, dialect.path, &values);
+	n += (size_t) snprintf(output + n, sizeof(output) - n, " HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\n"
+						   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+						   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", options.port);
+	if (dialect.header != NULL)
+		n += dialect_expand(output + n, sizeof(output) - n, dialect.header, &values);
+	n += dialect_expand(output + n, sizeof(output) - n, "\r\n", &values);
+	client->state = CLIENT_UPGRADING;
+	client->step = 0;
+	client->room_at = 0;
+	client->used = 0;
+	load_watch(client->fd, client_number(client));
+	write_all(client, output, n);
+}
+
+static bool
+names_task(const char *template)
+{
+	return strstr(template, "{task}") != NULL;
+}
+
+/* Asks for what all its rooms have had since the last message that came. */
+static void
+say_resume(Client *client)
+{
+	static char rooms[OUTPUT_SIZE];
+	Values		values = {.user = client_number(client), .rooms = rooms};
+	size_t		n = 0;
+
+	for (long i = 0; i < options.rooms_each; i++)
+	{
+		Place	   *place = &client_places(client)[i];
+
+		values.room = client->first_room + (uint32_t) i;
+		values.seq = place->seq;
+		values.epoch = place->epoch;
+		if (i > 0)
+			rooms[n++] = ',';
+		n += dialect_expand(rooms + n, sizeof(rooms) - n, dialect.resume_room, &values);
+	}
+	client_say(client, dialect.resume, &values);
+}
+
+/* Goes on in the dialect's steps, up to where a frame has to be waited for. */
+static void
+go_on(Client *client)
+{
+	while (client->step < dialect.n_steps && dialect.steps[client->step].say)
+	{
+		const char *template = dialect.steps[client->step++].text;
+		Values		values = {.room = client->first_room + client->room_at, .user = client_number(client)};
+
+		if (resuming && names_task(template))
+			say_resume(client);
+		else
+			client_say(client, template, &values);
+	}
+	client->state = CLIENT_STEPPING;
+	if (client->step < dialect.n_steps)
+		return;
+	client->state = CLIENT_READY;
+	n_ready++;
+	histogram_add(&tally.login, load_now() - client->opened);
+}
+
+/* Keeps what a later resume needs of the snapshot. */
+static void
+take_snapshot(Client *client, const char *text, size_t length)
+{
+	Place	   *place = &client_places(client)[client->room_at];
+	const char *at;
+
+	if (dialect.last_seq != NULL && (at = dialect_find(dialect.last_seq, text, length)) != NULL)
+		place->seq = strtoull(at, NULL, 10);
+	if (dialect.epoch != NULL && (at = dialect_find(dialect.epoch, text, length)) != NULL)
+	{
+		size_t		n = strcspn(at, "\"");
+
+		if (n >= sizeof(place->epoch))
+			load_fail("epoch", "too long");
+		memcpy(place->epoch, at, n);
+		place->epoch[n] = '\0';
+	}
 }
 
 static void
-take_text(Load *load, Client *client, const char *text, size_t length)
+refuse_if_refused(const char *text, size_t length)
 {
-	if (client->state == CLIENT_READY)
-		load_delivered(client, text, length);
-	else if (client->state == CLIENT_LOGGING_IN && memmem(text, length, "\"welcome\"", 9) != NULL)
-	{
-		write_frame(client, 1, client->hello, strlen(client->hello));
-		client->state = CLIENT_JOINING;
-	}
-	else if (memmem(text, length, "\"ok\":false", 10) != NULL)
+	if (dialect.refused != NULL && dialect_find(dialect.refused, text, length) != NULL)
 		load_fail("refused", text);
-	else if (client->state == CLIENT_JOINING && memmem(text, length, "\"reply\"", 7) != NULL)
+}
+
+static void
+acknowledge(Client *client, uint32_t room, uint64_t seq)
+{
+	Values		values = {.room = room, .user = client_number(client), .seq = seq};
+
+	client_say(client, dialect.ack, &values);
+	tally.acks++;
+}
+
+/* Counts the messages in a frame. Only the answer to a resume has more than one. */
+static bool
+take_messages(Client *client, const char *text, size_t length)
+{
+	const char *end = text + length;
+	const char *seq = dialect.seq == NULL || resuming ? NULL : dialect_find(dialect.seq, text, length);
+	uint64_t	place = seq == NULL ? 0 : strtoull(seq, NULL, 10);
+	const char *at = text;
+	bool		found = false;
+
+	while ((at = memchr(at, '@', (size_t) (end - at))) != NULL)
 	{
-		client->state = CLIENT_READY;
-		load->n_ready++;
+		char	   *rest;
+		uint64_t	number = strtoull(++at, &rest, 10);
+
+		if (rest == at || *rest != ':' || tally_message(number) == NULL ||
+			tally_message(number)->due != strtoll(rest + 1, &rest, 10) || *rest != '@')
+			continue;
+		found = true;
+		tally_delivered(client, number, place, load_now());
+		if (options.acks && client->state == CLIENT_READY)
+			acknowledge(client, tally_message(number)->room, place);
+		if (!resuming)
+			break;
+		at = rest + 1;
+	}
+	return found;
+}
+
+static void
+take_step(Client *client, const char *text, size_t length)
+{
+	const Step *step = &dialect.steps[client->step];
+	const Step *before = client->step > 0 ? step - 1 : NULL;
+
+	refuse_if_refused(text, length);
+	if (resuming)
+	{
+		take_messages(client, text, length);
+		if (dialect.reset != NULL && dialect_find(dialect.reset, text, length) != NULL)
+			tally.resets++;
+	}
+	if (dialect_find(step->text, text, length) == NULL)
+		return;
+	if (!resuming && before != NULL && before->say && names_task(before->text))
+	{
+		take_snapshot(client, text, length);
+		if (client->room_at + 1 < options.rooms_each)
+		{
+			client->room_at++;
+			client->step -= 2;
+		}
+	}
+	client->step++;
+	go_on(client);
+}
+
+static void
+take_text(Client *client, const char *text, size_t length)
+{
+	const char *reply;
+
+	if (dialect.ping != NULL && length == strlen(dialect.ping) && memcmp(text, dialect.ping, length) == 0)
+		write_frame(client, 1, dialect.pong, strlen(dialect.pong));
+	else if (client->state == CLIENT_STEPPING)
+		take_step(client, text, length);
+	else if (dialect.reply != NULL && (reply = dialect_find(dialect.reply, text, length)) != NULL)
+	{
+		refuse_if_refused(text, length);
+		tally_committed(strtoull(reply, NULL, 10), load_now());
+		if (strcmp(options.mode, "commands") == 0)
+			sender_command(client);
+	}
+	else if (!take_messages(client, text, length))
+	{
+		refuse_if_refused(text, length);
+		tally.other++;
 	}
 }
 
-/* Takes one frame from the front of the input. Returns its length, or 0 if it isn't whole. */
+static void
+fail_closed(Client *client, const unsigned char *payload, size_t length)
+{
+	char		text[128];
+
+	snprintf(text, sizeof(text), "client %u was closed with %d", (unsigned) client_number(client),
+			 length < 2 ? 0 : payload[0] << 8 | payload[1]);
+	load_fail("closed", text);
+}
+
+/* Takes one frame from the front. Returns its length, or 0 if it isn't whole. */
 static size_t
-take_frame(Load *load, Client *client, char *at, size_t length)
+take_frame(Client *client, char *at, size_t length)
 {
 	const unsigned char *head = (unsigned char *) at;
 	size_t		skip = 2;
@@ -115,7 +337,10 @@ take_frame(Load *load, Client *client, char *at, size_t length)
 	switch (head[0])
 	{
 		case 0x81:
-			take_text(load, client, at + skip, size);
+			take_text(client, at + skip, size);
+			break;
+		case 0x88:
+			fail_closed(client, head + skip, size);
 			break;
 		case 0x89:
 			write_frame(client, 10, at + skip, size);
@@ -123,82 +348,132 @@ take_frame(Load *load, Client *client, char *at, size_t length)
 		case 0x8a:
 			break;
 		default:
-			load_fail("frame", "closed, or of a kind that isn't known here");
+			load_fail("frame", "of a kind that isn't known here");
 	}
 	return skip + size;
 }
 
-static void
-read_client(Load *load, Client *client)
+/* The length of the answer to the upgrade, or 0 if it isn't whole. */
+static size_t
+take_upgrade(Client *client, char *text, size_t length)
 {
-	ssize_t		got;
+	const char *end = memmem(text, length, "\r\n\r\n", 4);
+
+	if (end == NULL)
+		return 0;
+	if (length < 13 || memcmp(text, "HTTP/1.1 101 ", 13) != 0)
+		load_fail("upgrade", text);
+	go_on(client);
+	return (size_t) (end + 4 - text);
+}
+
+/* Keeps the beginning of a frame until the rest comes. */
+static void
+keep(Client *client, const char *bytes, size_t length)
+{
+	if (length > client->size)
+	{
+		free(client->input);
+		client->size = length + 1024;
+		client->input = load_alloc(1, client->size);
+	}
+	memcpy(client->input, bytes, length);
+	client->used = length;
+}
+
+/* Reads what there is, at most once. */
+void
+client_readable(Client *client)
+{
+	size_t		used = client->used;
 	size_t		done = 0;
 	size_t		length;
+	ssize_t		got;
 
-	if (client->size - client->used < 4096)
-	{
-		char	   *bigger = realloc(client->input, client->size * 2 + 8192);
-
-		if (bigger == NULL)
-			load_fail("memory", strerror(errno));
-		client->input = bigger;
-		client->size = client->size * 2 + 8192;
-	}
+	if (client->state == CLIENT_STALLED)
+		return;
+	memcpy(input, client->input ? client->input : "", used);
 	/* One byte stays free, for the end of the string. */
-	got = recv(client->fd, client->input + client->used, client->size - client->used - 1, MSG_DONTWAIT);
+	got = recv(client->fd, input + used, sizeof(input) - used - 1, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0)
 		load_fail("read", got == 0 ? "the server closed the connection" : strerror(errno));
-	client->used += (size_t) got;
-	client->input[client->used] = '\0';
+	used += (size_t) got;
+	input[used] = '\0';
 	if (client->state == CLIENT_UPGRADING)
-	{
-		const char *end = strstr(client->input, "\r\n\r\n");
-
-		if (end == NULL)
-			return;
-		if (strncmp(client->input, "HTTP/1.1 101 ", 13) != 0)
-			load_fail("upgrade", client->input);
-		done = (size_t) (end + 4 - client->input);
-		client->state = CLIENT_LOGGING_IN;
-	}
-	while ((length = take_frame(load, client, client->input + done, client->used - done)) > 0)
+		done = take_upgrade(client, input, used);
+	while (client->state != CLIENT_UPGRADING && (length = take_frame(client, input + done, used - done)) > 0)
 		done += length;
-	memmove(client->input, client->input + done, client->used - done);
-	client->used -= done;
+	client->used = 0;
+	if (done < used)
+		keep(client, input + done, used - done);
 }
 
-/* Waits at most so long and reads what came to clients. */
+/* Opens clients, a few at a time, until so many are ready. */
 void
-client_wait(Load *load, int milliseconds)
+client_open_until(long count)
 {
-	struct epoll_event events[256];
-	int			n = epoll_wait(load->epoll, events, 256, milliseconds);
+	static long opened;
 
-	if (n < 0 && errno != EINTR)
-		load_fail("epoll", strerror(errno));
-	for (int i = 0; i < n; i++)
-		if (events[i].data.ptr != NULL)
-			read_client(load, events[i].data.ptr);
-}
-
-/* Opens all clients, a few at a time; all are joined afterwards. */
-void
-client_open_all(Load *load, int port)
-{
-	int			opened = 0;
-	int64_t		end = load_now() + INT64_C(180000000000);
-
-	load->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (load->epoll < 0)
-		load_fail("epoll", strerror(errno));
-	while (load->n_ready < load->n_clients)
+	if (resuming && n_ready == 0)
+		opened = 0;
+	while (n_ready < count)
 	{
-		while (opened < load->n_clients && opened - load->n_ready < OPENING_AT_ONCE)
-			open_client(load, &load->clients[opened++], port);
-		client_wait(load, 100);
-		if (load_now() > end)
-			load_fail("log-in", "took over three minutes");
+		while (opened < count && opened - n_ready < options.opening)
+			open_client(&clients[opened++]);
+		load_wait(SECOND / 10);
 	}
+}
+
+void
+client_close_all(void)
+{
+	for (long i = 0; i < options.clients; i++)
+	{
+		close(clients[i].fd);
+		clients[i].state = CLIENT_ABSENT;
+	}
+	n_ready = 0;
+}
+
+/* Opens all anew; from now on they don't join but resume. */
+void
+client_reopen_all(void)
+{
+	if (dialect.resume == NULL || dialect.resume_room == NULL)
+		load_fail("dialect", "has no resume");
+	resuming = true;
+	client_open_until(options.clients);
+}
+
+/* The last clients read no more. */
+void
+client_stall(long count)
+{
+	for (long i = options.clients - count; i < options.clients; i++)
+	{
+		if (epoll_ctl(load_epoll, EPOLL_CTL_DEL, clients[i].fd, NULL) != 0)
+			load_fail("epoll", strerror(errno));
+		clients[i].state = CLIENT_STALLED;
+	}
+}
+
+/* How many of those has the server closed? */
+long
+client_count_closed(long count)
+{
+	long		closed = 0;
+
+	for (long i = options.clients - count; i < options.clients; i++)
+	{
+		ssize_t		n;
+
+		do
+			n = recv(clients[i].fd, input, sizeof(input), MSG_DONTWAIT);
+		while (n > 0);
+		if (n == 0 || errno != EAGAIN)
+			closed++;
+	}
+	return closed;
 }

@@ -1,50 +1,62 @@
 /*
  * load.c
  *	  The load of a benchmark: many WebSocket clients in rooms, messages sent
- *	  through SQL, and what came of it as one line of JSON.
+ *	  through SQL or through the sockets, and what came of it as one line of
+ *	  JSON. test/bench/load.h has the options, dialect.c what a peer is.
  *
- * A file names the clients, one a line, separated by tabs: the number of the
- * room, its task, the user, the token of the log-in header, the first frame to
- * send. Lines of one room stand together; the first user of a room sends its
- * messages. A message's content is "@room:sender:nanoseconds@", and its place in the
- * room's line is "seq":N in the frame; both are looked for in the text as it
- * is, so any server that passes them on can be measured. Deliveries are counted
- * for each client: missing, twice, reordered.
+ * Client c is user "u<c>" and is in the rooms (c * rooms_each) % rooms and
+ * following; room r is task "b<r>", and its messages are sent by the first
+ * client in it. A message's content is "@number:nanoseconds@xxx…", which is looked
+ * for in frames as they come.
  *
- * Each of the SQL connections has one message in flight: the closed loop sends
- * the next when the last is committed and delivered to all of its room, the
- * paced one when it is due. Latency counts from when a message was due.
- * WebSocket clients are in client.c, figures of processes in process.c.
+ *	messages		log in, join, send; deliveries, latencies, CPU
+ *	commands		the same, each of in_flight clients as fast as replies come
+ *	login			the log-ins past the first base ones are what is measured
+ *	idle			nothing is sent; CPU of window seconds
+ *	resume			"joined" on stderr, waits for "down" on stdin, sends a message
+ *					to each room, "missed", waits for "up PID", reconnects all
+ *
+ * Exit status 0: everything was delivered once and in order; 1: not so; 2: the
+ * run failed, the reason is on stderr.
  */
 #include "load.h"
 
-#include <libpq-fe.h>
-
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
-typedef struct Sender
+/* What was used up to a moment. */
+typedef struct Used
 {
-	PGconn	   *conn;
-	bool		asked;			/* the statement isn't answered yet */
-	uint32_t	wanted;			/* deliveries of its message still to come */
-	int64_t		at;				/* when it was due */
-} Sender;
+	int64_t		at;
+	double		wall;			/* seconds since 1970 */
+	double		server;			/* CPU seconds */
+	double		postgres;
+	double		self;
+	long		pss;			/* KiB */
+} Used;
 
-static Load load;
-static Sender *senders;
-static int	n_senders;
-static int64_t *latencies;
-static int64_t *commits;
-static size_t n_latencies;
-static size_t n_commits;
+int			load_epoll;
+static int	pids[MAX_PIDS];
+static int	n_pids;
 
 void
 load_fail(const char *what, const char *detail)
 {
 	fprintf(stderr, "load: %s: %s\n", what, detail);
-	exit(1);
+	exit(2);
+}
+
+static void
+over_time(int signal)
+{
+	static const char text[] = "load: took longer than the limit\n";
+
+	_exit(write(STDERR_FILENO, text, sizeof(text) - 1) < 0 ? 3 : 2);
 }
 
 int64_t
@@ -53,11 +65,11 @@ load_now(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+	return (int64_t) now.tv_sec * SECOND + now.tv_nsec;
 }
 
-static void *
-must_alloc(size_t n, size_t size)
+void *
+load_alloc(size_t n, size_t size)
 {
 	void	   *p = calloc(n, size);
 
@@ -66,245 +78,231 @@ must_alloc(size_t n, size_t size)
 	return p;
 }
 
-/* A text frame came: finds the message in it, if there is one, and counts it. */
+/* Watches a socket: of the client of that number, or WATCH_SENDER and a number. */
 void
-load_delivered(Client *client, const char *frame, size_t length)
+load_watch(int fd, uint64_t what)
 {
-	const char *at = memchr(frame, '@', length);
-	const char *place = memmem(frame, length, "\"seq\":", 6);
-	unsigned	room;
-	unsigned	sender;
-	uint64_t	number;
-	int64_t		due;
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
 
-	if (at == NULL || place == NULL || sscanf(at, "@%u:%u:%" SCNd64 "@", &room, &sender, &due) != 3)
-		return;
-	number = strtoull(place + 6, NULL, 10);
-	load.deliveries++;
-	if (room != client->room)
-		load.strange++;
-	else if (number <= client->last)
-		load.duplicate++;
-	else
-	{
-		if (client->last != 0 && number != client->last + 1)
-			load.reordered++;
-		client->last = number;
-	}
-	if (n_latencies < load.expected)
-		latencies[n_latencies++] = load_now() - due;
-	if (sender < (unsigned) n_senders && senders[sender].at == due && senders[sender].wanted > 0)
-		senders[sender].wanted--;
+	if (epoll_ctl(load_epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+		load_fail("epoll", strerror(errno));
+}
+
+/* Waits at most so long, and reads what came; commits before what follows them. */
+void
+load_wait(int64_t nanoseconds)
+{
+	struct epoll_event events[512];
+	struct timespec timeout = {.tv_sec = nanoseconds / SECOND, .tv_nsec = nanoseconds % SECOND};
+	int			n = epoll_pwait2(load_epoll, events, 512, &timeout, NULL);
+
+	if (n < 0 && errno != EINTR)
+		load_fail("epoll", strerror(errno));
+	for (int i = 0; i < n; i++)
+		if (events[i].data.u64 & WATCH_SENDER)
+			sender_readable((long) (events[i].data.u64 & ~WATCH_SENDER));
+	for (int i = 0; i < n; i++)
+		if (!(events[i].data.u64 & WATCH_SENDER))
+			client_readable(&clients[events[i].data.u64]);
 }
 
 static void
-read_clients(const char *path)
+rest(long seconds)
 {
-	FILE	   *file = fopen(path, "r");
-	char	   *line = NULL;
-	size_t		size = 0;
+	int64_t		end = load_now() + seconds * SECOND;
+	int64_t		left;
 
-	if (file == NULL)
-		load_fail(path, strerror(errno));
-	while (getline(&line, &size, file) > 0)
-	{
-		char	   *rest = strdup(line);
-		Client	   *client;
-
-		if (load.n_clients == MAX_CLIENTS || rest == NULL)
-			load_fail(path, "too many clients");
-		client = &load.clients[load.n_clients++];
-		client->room = (uint32_t) strtoul(strsep(&rest, "\t"), NULL, 10);
-		client->task = strsep(&rest, "\t");
-		client->user = strsep(&rest, "\t");
-		client->token = strsep(&rest, "\t");
-		client->hello = strsep(&rest, "\n");
-		if (client->hello == NULL || client->room >= MAX_CLIENTS)
-			load_fail(path, "a line is malformed");
-		if (load.rooms[client->room].members++ == 0)
-			load.rooms[client->room].first = client;
-		if (client->room >= load.n_rooms)
-			load.n_rooms = client->room + 1;
-	}
-	free(line);
-	fclose(file);
-	if (load.n_clients == 0)
-		load_fail(path, "no clients");
+	while ((left = end - load_now()) > 0)
+		load_wait(left);
 }
 
 static void
-open_senders(const char *url, const char *statement)
+send_all(long messages, long seconds)
 {
-	for (int i = 0; i < n_senders; i++)
-	{
-		PGconn	   *conn = PQconnectdb(url);
-		PGresult   *result = PQprepare(conn, "send", statement, 3, NULL);
+	sender_begin((uint64_t) messages, (double) seconds);
+	while (!sender_done())
+		load_wait(sender_due());
+}
 
-		if (PQresultStatus(result) != PGRES_COMMAND_OK || PQsetnonblocking(conn, 1) != 0)
-			load_fail("prepare", PQerrorMessage(conn));
-		PQclear(result);
-		senders[i].conn = conn;
-		client_watch(&load, PQsocket(conn), NULL);
+static Used
+used_now(void)
+{
+	struct rusage self;
+	struct timespec wall;
+	Used		used = {.at = load_now()};
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	used.wall = (double) wall.tv_sec + (double) wall.tv_nsec / 1e9;
+	for (int i = 0; i < n_pids; i++)
+	{
+		used.server += process_family_cpu(pids[i]);
+		used.pss += process_family_pss(pids[i]);
+	}
+	if (options.postmaster != 0)
+		used.postgres = process_family_cpu((int) options.postmaster);
+	getrusage(RUSAGE_SELF, &self);
+	used.self = (double) (self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
+		(double) (self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
+	return used;
+}
+
+/* What the driver says next must be this word; the rest of the line is returned. */
+static const char *
+expect_word(const char *word)
+{
+	static char line[64];
+
+	if (fgets(line, sizeof(line), stdin) == NULL || strncmp(line, word, strlen(word)) != 0)
+		load_fail("expected from the driver", word);
+	return line + strlen(word);
+}
+
+/* Messages while the server is down, then all clients again. */
+static Used
+resume(void)
+{
+	Used		begin;
+
+	fprintf(stderr, "joined\n");
+	expect_word("down");
+	client_close_all();
+	sender_begin((uint64_t) options.rooms, 0);
+	while (tally.committed < (uint64_t) options.rooms)
+		load_wait(sender_due());
+	fprintf(stderr, "missed\n");
+	pids[0] = atoi(expect_word("up"));
+	n_pids = 1;
+	begin = used_now();
+	memset(&tally.login, 0, sizeof(tally.login));
+	client_reopen_all();
+	while (!sender_done())
+		load_wait(SECOND / 20);
+	return begin;
+}
+
+static void
+print_times(const char *name, const Histogram *times)
+{
+	printf(",\"%s\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"max\":%.3f}", name, histogram_ms(times, 0.5),
+		   histogram_ms(times, 0.9), histogram_ms(times, 0.99), histogram_ms(times, 1));
+}
+
+static void
+print_ratio(const char *name, double amount, double n)
+{
+	printf(",\"%s\":%.3f", name, n > 0 ? amount / n : 0);
+}
+
+static void
+print_usage(const Used *empty, const Used *begin, const Used *end)
+{
+	double		seconds = (double) (end->at - begin->at) / 1e9;
+	double		server = end->server - begin->server;
+	double		postgres = end->postgres - begin->postgres;
+	double		logins = (double) (options.clients - options.base);
+	bool		login = strcmp(options.mode, "login") == 0;
+
+	printf(",\"began\":%.6f,\"ended\":%.6f,\"seconds\":%.3f", begin->wall, end->wall, seconds);
+	printf(",\"server_cpu_s\":%.6f,\"postgres_cpu_s\":%.6f,\"load_cpu_s\":%.6f", server, postgres, end->self - begin->self);
+	print_ratio("server_cpu_us_per_second", server * 1e6, seconds);
+	print_ratio("server_cpu_us_per_delivery", server * 1e6, (double) tally.deliveries);
+	print_ratio("server_cpu_us_per_message", server * 1e6, (double) tally.committed);
+	print_ratio("postgres_cpu_us_per_message", postgres * 1e6, (double) tally.committed);
+	print_ratio("load_cpu_us_per_delivery", (end->self - begin->self) * 1e6, (double) tally.deliveries);
+	print_ratio("server_cpu_us_per_login", login ? server * 1e6 : 0, logins);
+	print_ratio("postgres_cpu_us_per_login", login ? postgres * 1e6 : 0, logins);
+	printf(",\"server_pss_kib_before\":%ld,\"server_pss_kib\":%ld", empty->pss, end->pss);
+	print_ratio("server_pss_kib_per_connection", (double) (end->pss - empty->pss), logins);
+}
+
+static void
+report(const Used *empty, const Used *begin, const Used *end, int64_t sent_for)
+{
+	double		seconds = (double) sent_for / 1e9;
+
+	printf("{\"mode\":\"%s\",\"connections\":%ld,\"rooms\":%ld,\"messages\":%" PRIu64 ",\"committed\":%" PRIu64,
+		   options.mode, options.clients, options.rooms, tally.sent, tally.committed);
+	printf(",\"deliveries\":%" PRIu64 ",\"missing\":%" PRId64 ",\"duplicate\":%" PRIu64 ",\"reordered\":%" PRIu64
+		   ",\"strange\":%" PRIu64 ",\"early\":%" PRIu64 ",\"other\":%" PRIu64 ",\"acks\":%" PRIu64 ",\"resets\":%" PRIu64,
+		   tally.deliveries, (int64_t) (tally.expected + tally.duplicate + tally.strange - tally.deliveries),
+		   tally.duplicate, tally.reordered, tally.strange, tally.early, tally.other, tally.acks, tally.resets);
+	print_ratio("messages_per_second", (double) tally.committed, seconds);
+	print_ratio("deliveries_per_second", (double) tally.deliveries, seconds);
+	print_times("latency_ms", &tally.latency);
+	print_times("commit_ms", &tally.commit);
+	print_times("after_commit_ms", &tally.after_commit);
+	print_times("login_ms", &tally.login);
+	print_usage(empty, begin, end);
+	printf(",\"logins\":%ld,\"stalled\":%ld,\"stalled_closed\":%ld}\n", options.clients - options.base, options.stalled,
+		   client_count_closed(options.stalled));
+}
+
+static void
+read_pids(const char *list)
+{
+	for (const char *at = list; at != NULL && *at != '\0'; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+	{
+		if (n_pids == MAX_PIDS)
+			load_fail("server_pids", "too many");
+		pids[n_pids++] = atoi(at);
 	}
 }
 
 static void
-send_message(int i, int64_t due)
+prepare(int argc, char **argv)
 {
-	Sender	   *sender = &senders[i];
-	uint32_t	n = (uint32_t) (load.sent++ % load.n_rooms);
-	Room	   *room = &load.rooms[n];
-	char		content[96];
-	const char *values[3] = {room->first->user, room->first->task, content};
+	struct rlimit files;
 
-	snprintf(content, sizeof(content), "@%" PRIu32 ":%d:%" PRId64 "@", n, i, due);
-	sender->asked = true;
-	sender->wanted = room->members;
-	sender->at = due;
-	if (!PQsendQueryPrepared(sender->conn, "send", 3, values, NULL, NULL, 0) || PQflush(sender->conn) < 0)
-		load_fail("send", PQerrorMessage(sender->conn));
-}
-
-static void
-take_replies(void)
-{
-	for (int i = 0; i < n_senders; i++)
-	{
-		PGresult   *result;
-
-		if (!senders[i].asked)
-			continue;
-		if (!PQconsumeInput(senders[i].conn) || PQflush(senders[i].conn) < 0)
-			load_fail("reply", PQerrorMessage(senders[i].conn));
-		while (senders[i].asked && !PQisBusy(senders[i].conn))
-		{
-			result = PQgetResult(senders[i].conn);
-			if (result == NULL)
-			{
-				senders[i].asked = false;
-				commits[n_commits++] = load_now() - senders[i].at;
-			}
-			else if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
-				load_fail("send", PQerrorMessage(senders[i].conn));
-			PQclear(result);
-		}
-	}
-}
-
-/* Sends all that is due. Returns how long to wait, in milliseconds. */
-static int
-send_due(uint64_t messages, double rate, int64_t began)
-{
-	for (int i = 0; i < n_senders && load.sent < messages; i++)
-	{
-		int64_t		now = load_now();
-		int64_t		due = rate > 0 ? began + (int64_t) (load.sent * 1e9 / rate) : now;
-
-		if (due > now)
-			return (int) ((due - now) / 1000000);
-		if (senders[i].asked || (rate <= 0 && senders[i].wanted > 0))
-			continue;
-		send_message(i, due);
-	}
-	return 5;
-}
-
-/* Ends 10 s after the last thing happened, at the latest. */
-static int64_t
-run(uint64_t messages, double rate)
-{
-	int64_t		began = load_now();
-	int64_t		last = began;
-	uint64_t	before = 0;
-
-	while (load.deliveries < load.expected || n_commits < messages)
-	{
-		client_wait(&load, send_due(messages, rate, began));
-		take_replies();
-		if (load.deliveries + n_commits != before)
-			last = load_now();
-		else if (load_now() - last > INT64_C(10000000000))
-			break;
-		before = load.deliveries + n_commits;
-	}
-	return last - began;
-}
-
-static int
-by_size(const void *a, const void *b)
-{
-	int64_t		x = *(const int64_t *) a;
-	int64_t		y = *(const int64_t *) b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-milliseconds(const int64_t *sorted, size_t n, double quantile)
-{
-	return n == 0 ? 0 : (double) sorted[(size_t) ((double) (n - 1) * quantile)] / 1e6;
-}
-
-static void
-report(uint64_t messages, int64_t took, double relay_cpu, double postgres_cpu, long pss)
-{
-	qsort(latencies, n_latencies, sizeof(int64_t), by_size);
-	qsort(commits, n_commits, sizeof(int64_t), by_size);
-	printf("{\"connections\":%d,\"rooms\":%u,\"messages\":%" PRIu64 ",\"seconds\":%.3f,"
-		   "\"messages_per_second\":%.1f,\"deliveries\":%" PRIu64 ",\"missing\":%" PRId64 ","
-		   "\"duplicate\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"strange\":%" PRIu64 ",",
-		   load.n_clients, load.n_rooms, messages, (double) took / 1e9,
-		   (double) n_commits / ((double) took / 1e9), load.deliveries,
-		   (int64_t) load.expected - (int64_t) (load.deliveries - load.duplicate),
-		   load.duplicate, load.reordered, load.strange);
-	printf("\"latency_ms\":{\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},\"commit_ms\":{\"p50\":%.3f,\"p99\":%.3f},"
-		   "\"server_cpu_us_per_delivery\":%.3f,\"server_cpu_us_per_message\":%.2f,"
-		   "\"postgres_cpu_us_per_message\":%.2f,\"server_pss_kib\":%ld}\n",
-		   milliseconds(latencies, n_latencies, 0.5), milliseconds(latencies, n_latencies, 0.99),
-		   milliseconds(latencies, n_latencies, 1), milliseconds(commits, n_commits, 0.5),
-		   milliseconds(commits, n_commits, 0.99), relay_cpu * 1e6 / (double) load.expected,
-		   relay_cpu * 1e6 / (double) messages, postgres_cpu * 1e6 / (double) messages, pss);
+	options_read(argc, argv);
+	dialect_read(options.dialect);
+	if (options.secret != NULL)
+		dialect_read_secret(options.secret);
+	read_pids(options.pids);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < (rlim_t) options.clients + 100)
+		load_fail("too few descriptors for", "so many clients");
+	signal(SIGALRM, over_time);
+	alarm((unsigned) options.limit);
+	load_epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (load_epoll < 0)
+		load_fail("epoll", strerror(errno));
+	client_prepare();
+	tally_prepare((uint64_t) (options.messages + options.warm + options.rooms));
+	sender_open();
 }
 
 int
 main(int argc, char **argv)
 {
-	struct rlimit files;
-	uint64_t	messages;
-	double		rate;
-	double		relay_cpu;
-	double		postgres_cpu;
-	int64_t		took;
+	Used		empty;
+	Used		begin;
+	Used		end;
 
-	if (argc != 10)
+	prepare(argc, argv);
+	if (options.base > 0)
 	{
-		fprintf(stderr, "usage: load PORT CLIENTS URL STATEMENT MESSAGES RATE SENDERS SERVER_PID POSTMASTER_PID\n"
-				"RATE 0 is the closed loop, with SENDERS messages in flight\n");
-		return 2;
+		client_open_until(options.base);
+		rest(options.settle);
+		memset(&tally.login, 0, sizeof(tally.login));
 	}
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	messages = strtoull(argv[5], NULL, 10);
-	rate = strtod(argv[6], NULL);
-	n_senders = atoi(argv[7]);
-	if (messages == 0 || n_senders <= 0)
-		load_fail("arguments", "MESSAGES and SENDERS must be positive");
-	load.clients = must_alloc(MAX_CLIENTS, sizeof(Client));
-	load.rooms = must_alloc(MAX_CLIENTS, sizeof(Room));
-	read_clients(argv[2]);
-	for (uint64_t i = 0; i < messages; i++)
-		load.expected += load.rooms[i % load.n_rooms].members;
-	latencies = must_alloc(load.expected, sizeof(int64_t));
-	commits = must_alloc(messages, sizeof(int64_t));
-	senders = must_alloc((size_t) n_senders, sizeof(Sender));
-	client_open_all(&load, atoi(argv[1]));
-	open_senders(argv[3], argv[4]);
-	relay_cpu = process_cpu(atoi(argv[8]));
-	postgres_cpu = process_family_cpu(atoi(argv[9]));
-	took = run(messages, rate);
-	relay_cpu = process_cpu(atoi(argv[8])) - relay_cpu;
-	postgres_cpu = process_family_cpu(atoi(argv[9])) - postgres_cpu;
-	report(messages, took, relay_cpu, postgres_cpu, process_pss(atoi(argv[8])));
-	return load.deliveries == load.expected && load.duplicate + load.reordered + load.strange == 0 ? 0 : 1;
+	empty = begin = used_now();
+	client_open_until(options.clients);
+	client_stall(options.stalled);
+	if (strcmp(options.mode, "login") != 0)
+	{
+		rest(options.settle);
+		send_all(options.warm, 0);
+		tally_restart();
+		begin = used_now();
+	}
+	if (strcmp(options.mode, "idle") == 0)
+		rest(options.window);
+	else if (strcmp(options.mode, "resume") == 0)
+		begin = resume();
+	else if (strcmp(options.mode, "login") != 0)
+		send_all(options.messages, options.seconds);
+	end = used_now();
+	report(&empty, &begin, &end, end.at - begin.at);
+	return tally.complete == tally.sent && tally.duplicate + tally.reordered + tally.strange + tally.resets == 0 ? 0 : 1;
 }

@@ -1,21 +1,22 @@
 /*
  * process.c
- *	  CPU time and memory of processes, from /proc.
+ *	  CPU time and memory of processes and their children, from the kernel.
  */
 #include "load.h"
 
 #include <dirent.h>
+#include <time.h>
 #include <unistd.h>
 
-/* Reads /proc/PID/stat: the parent, and user and system time in seconds. */
+/* Reads /proc/PID/stat: the parent, and the ticks of children that have ended. */
 static bool
-read_stat(int pid, int *parent, double *cpu)
+read_stat(int pid, int *parent, double *ended)
 {
 	char		path[64];
 	char		text[1024];
 	char	   *end;
-	unsigned long user;
-	unsigned long system;
+	long		user;
+	long		system;
 	FILE	   *file;
 	size_t		length;
 
@@ -27,62 +28,88 @@ read_stat(int pid, int *parent, double *cpu)
 	fclose(file);
 	text[length] = '\0';
 	end = strrchr(text, ')');
-	if (end == NULL || sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent, &user, &system) != 3)
+	if (end == NULL || sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %ld %ld", parent, &user, &system) != 3)
 		return false;
-	*cpu = (double) (user + system) / (double) sysconf(_SC_CLK_TCK);
+	*ended = (double) (user + system) / (double) sysconf(_SC_CLK_TCK);
 	return true;
 }
 
-/* Seconds of CPU that the process has had; ends the program if there is none. */
-double
-process_cpu(int pid)
+/* Seconds, to the nanosecond, of all threads; 0 if the process is gone. */
+static double
+own_cpu(int pid)
 {
-	int			parent;
-	double		cpu;
+	clockid_t	clock;
+	struct timespec time;
 
-	if (!read_stat(pid, &parent, &cpu))
-		load_fail("/proc", "the server is gone");
-	return cpu;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
+		return 0;
+	return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
 }
 
-/* The same for a process and its living children together. */
-double
-process_family_cpu(int pid)
-{
-	double		sum = process_cpu(pid);
-	DIR		   *proc = opendir("/proc");
-	struct dirent *entry;
-
-	if (proc == NULL)
-		load_fail("/proc", "can't be read");
-	while ((entry = readdir(proc)) != NULL)
-	{
-		int			parent;
-		double		cpu;
-
-		if (atoi(entry->d_name) > 0 && read_stat(atoi(entry->d_name), &parent, &cpu) && parent == pid)
-			sum += cpu;
-	}
-	closedir(proc);
-	return sum;
-}
-
-/* Proportional set size in KiB. */
-long
-process_pss(int pid)
+static long
+own_pss(int pid)
 {
 	char		path[64];
 	char		line[256];
-	long		pss = -1;
+	long		pss = 0;
 	FILE	   *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
 	file = fopen(path, "r");
 	if (file == NULL)
-		load_fail(path, "can't be read");
-	while (pss < 0 && fgets(line, sizeof(line), file) != NULL)
+		return 0;
+	while (pss == 0 && fgets(line, sizeof(line), file) != NULL)
 		if (sscanf(line, "Pss: %ld", &pss) != 1)
-			pss = -1;
+			pss = 0;
 	fclose(file);
+	return pss;
+}
+
+static void
+add_family(int pid, double *cpu, long *pss)
+{
+	DIR		   *proc = opendir("/proc");
+	struct dirent *entry;
+	int			parent;
+	double		ended;
+
+	if (proc == NULL || !read_stat(pid, &parent, &ended))
+		load_fail("/proc", "the server is gone");
+	*cpu += own_cpu(pid) + ended;
+	*pss += own_pss(pid);
+	while ((entry = readdir(proc)) != NULL)
+	{
+		int			child = atoi(entry->d_name);
+
+		if (child <= 0 || !read_stat(child, &parent, &ended) || parent != pid)
+			continue;
+		*cpu += own_cpu(child) + ended;
+		*pss += own_pss(child);
+	}
+	closedir(proc);
+}
+
+/*
+ * Seconds of CPU that the process and its children have had, those that have
+ * ended too (these in ticks). Ends the program if the process is gone.
+ */
+double
+process_family_cpu(int pid)
+{
+	double		cpu = 0;
+	long		pss = 0;
+
+	add_family(pid, &cpu, &pss);
+	return cpu;
+}
+
+/* Proportional set size of the process and its children in KiB. */
+long
+process_family_pss(int pid)
+{
+	double		cpu = 0;
+	long		pss = 0;
+
+	add_family(pid, &cpu, &pss);
 	return pss;
 }
