@@ -79,18 +79,25 @@ typedef struct Row
 } Row;
 
 static void
+row_of_tuple(Row *row, HeapTuple tuple, TupleDesc desc)
+{
+	row->desc = desc;
+	row->values = palloc(desc->natts * sizeof(Datum));
+	row->nulls = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(tuple, desc, row->values, row->nulls);
+}
+
+/* A composite value's row; its descriptor is to be released. */
+static void
 row_open(Row *row, HeapTupleHeader header)
 {
 	HeapTupleData tuple;
 
-	row->desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
-	row->values = palloc(row->desc->natts * sizeof(Datum));
-	row->nulls = palloc(row->desc->natts * sizeof(bool));
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
-	heap_deform_tuple(&tuple, row->desc, row->values, row->nulls);
+	row_of_tuple(row, &tuple, lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header)));
 }
 
 static void
@@ -111,14 +118,15 @@ append_message(StringInfo out, const Row *row)
 	int			column;
 	bool		first = true;
 
-	appendStringInfoChar(out, '{');
 	for (column = 1; column <= row->desc->natts; column++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(row->desc, column - 1);
 
 		if (attribute->attisdropped || column == 2)
 			continue;
-		appendStringInfo(out, "%s\"%s\":", first ? "" : ",", NameStr(attribute->attname));
+		appendStringInfoString(out, first ? "{\"" : ",\"");
+		appendStringInfoString(out, NameStr(attribute->attname));
+		appendStringInfoString(out, "\":");
 		append_column(out, row, column);
 		first = false;
 	}
@@ -150,26 +158,45 @@ taskchat_message_json(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
 }
 
+static text *
+message_event(const Row *message)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	append_head(&out, "message_received", message, 3, 4, 5);
+	appendStringInfoString(&out, ",\"message\":");
+	append_message(&out, message);
+	appendStringInfoChar(&out, '}');
+	return cstring_to_text_with_len(out.data, out.len);
+}
+
+/* The message_received frame of a row of task_messages. */
+text *
+json_message_event(HeapTuple message, TupleDesc desc)
+{
+	Row			row;
+
+	row_of_tuple(&row, message, desc);
+	return message_event(&row);
+}
+
 /* message_event(task_messages) → text: its message_received frame. */
 Datum
 taskchat_message_event(PG_FUNCTION_ARGS)
 {
 	Row			row;
-	StringInfoData out;
+	text	   *frame;
 
 	row_open(&row, PG_GETARG_HEAPTUPLEHEADER(0));
-	initStringInfo(&out);
-	append_head(&out, "message_received", &row, 3, 4, 5);
-	appendStringInfoString(&out, ",\"message\":");
-	append_message(&out, &row);
-	appendStringInfoChar(&out, '}');
+	frame = message_event(&row);
 	ReleaseTupleDesc(row.desc);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+	PG_RETURN_TEXT_P(frame);
 }
 
 /* The fields that an event has besides its head; message may be NULL. */
 static void
-append_fields(StringInfo out, const char *kind, const Row *event, HeapTupleHeader message)
+append_fields(StringInfo out, const char *kind, const Row *event, const Row *message)
 {
 	StringInfoData payload;
 
@@ -181,13 +208,7 @@ append_fields(StringInfo out, const char *kind, const Row *event, HeapTupleHeade
 	{
 		appendStringInfoString(out, ",\"message\":");
 		if (message)
-		{
-			Row			row;
-
-			row_open(&row, message);
-			append_message(out, &row);
-			ReleaseTupleDesc(row.desc);
-		}
+			append_message(out, message);
 		else
 			appendStringInfoString(out, payload.data);
 	}
@@ -196,29 +217,67 @@ append_fields(StringInfo out, const char *kind, const Row *event, HeapTupleHeade
 		appendStringInfo(out, ",%.*s", payload.len - 2, payload.data + 1);
 }
 
+static text *
+room_event(const Row *event, const Row *message)
+{
+	char	   *kind = TextDatumGetCString(event->values[4]);
+	StringInfoData out;
+
+	initStringInfo(&out);
+	append_head(&out, kind, event, 2, 3, 4);
+	append_fields(&out, kind, event, message);
+	appendStringInfoChar(&out, '}');
+	return cstring_to_text_with_len(out.data, out.len);
+}
+
+/* The frame of a row of task_events; the message that it is about may be NULL. */
+text *
+json_room_event(HeapTuple event, TupleDesc event_desc, HeapTuple message, TupleDesc message_desc)
+{
+	Row			event_row;
+	Row			message_row;
+
+	row_of_tuple(&event_row, event, event_desc);
+	if (message)
+		row_of_tuple(&message_row, message, message_desc);
+	return room_event(&event_row, message ? &message_row : NULL);
+}
+
 /* room_event(task_events, task_messages) → text: its frame; the message that it is about may be NULL. */
 Datum
 taskchat_room_event(PG_FUNCTION_ARGS)
 {
-	Row			row;
-	StringInfoData out;
-	char	   *kind;
+	Row			event;
+	Row			message;
+	text	   *frame;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	row_open(&row, PG_GETARG_HEAPTUPLEHEADER(0));
+	row_open(&event, PG_GETARG_HEAPTUPLEHEADER(0));
 	/* Users may make such a row up; in the table neither is NULL. */
-	if (row.nulls[4] || row.nulls[6])
+	if (event.nulls[4] || event.nulls[6])
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("an event has a kind and a payload"),
 				 errhint("Rows of taskchat.task_events do.")));
-	initStringInfo(&out);
-	kind = TextDatumGetCString(row.values[4]);
-	append_head(&out, kind, &row, 2, 3, 4);
-	append_fields(&out, kind, &row, PG_ARGISNULL(1) ? NULL : PG_GETARG_HEAPTUPLEHEADER(1));
-	appendStringInfoChar(&out, '}');
-	ReleaseTupleDesc(row.desc);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+	if (!PG_ARGISNULL(1))
+		row_open(&message, PG_GETARG_HEAPTUPLEHEADER(1));
+	frame = room_event(&event, PG_ARGISNULL(1) ? NULL : &message);
+	ReleaseTupleDesc(event.desc);
+	if (!PG_ARGISNULL(1))
+		ReleaseTupleDesc(message.desc);
+	PG_RETURN_TEXT_P(frame);
+}
+
+/* A string member of an object; NULL when it is missing, null or no string. */
+char *
+json_string(Jsonb *object, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = getKeyJsonValueFromContainer(&object->root, name, strlen(name), &buffer);
+
+	if (value == NULL || value->type != jbvString)
+		return NULL;
+	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 /* json_time(timestamptz) → text: RFC 3339 in UTC with microseconds, without quotes. */

@@ -74,22 +74,10 @@ kind_of_frame(const char *type)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("unknown frame type")));
 }
 
-/* A string member of the frame as text; NULL when it is missing, null or no string. */
-static char *
-frame_string(Jsonb *frame, const char *name)
-{
-	JsonbValue	buffer;
-	JsonbValue *value = getKeyJsonValueFromContainer(&frame->root, name, strlen(name), &buffer);
-
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
 static Datum
 frame_text(Jsonb *frame, const char *name, bool *isnull)
 {
-	char	   *string = frame_string(frame, name);
+	char	   *string = json_string(frame, name);
 
 	*isnull = string == NULL;
 	return string ? CStringGetTextDatum(string) : (Datum) 0;
@@ -111,9 +99,9 @@ send_values(Jsonb *frame, Datum *values, bool *nulls)
 	values[3] = frame_text(frame, "file_url", &nulls[3]);
 	values[4] = frame_text(frame, "client_msg_id", &nulls[4]);
 	values[7] = frame_text(frame, "applicant_id", &nulls[7]);
-	if (frame_string(frame, "reply_to"))
+	if (json_string(frame, "reply_to"))
 	{
-		values[5] = DirectFunctionCall1(uuid_in, CStringGetDatum(frame_string(frame, "reply_to")));
+		values[5] = DirectFunctionCall1(uuid_in, CStringGetDatum(json_string(frame, "reply_to")));
 		nulls[5] = false;
 	}
 	if (metadata && metadata->type != jbvNull)
@@ -219,10 +207,10 @@ run_frame(const char *user_id, const char *text, int command, Call *call)
 	if (!JB_ROOT_IS_OBJECT(frame))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a frame is one JSON object")));
-	type = frame_string(frame, "type");
+	type = json_string(frame, "type");
 	if (type == NULL || strcmp(type, "send_message") != 0)
 		kind = kind_of_frame(type);
-	call->task_id = kind && kind->read_only ? NULL : frame_string(frame, "task_id");
+	call->task_id = kind && kind->read_only ? NULL : json_string(frame, "task_id");
 	if (call->task_id)
 		refuse_busy(call);
 	if (kind)

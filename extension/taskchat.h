@@ -112,6 +112,9 @@ extern int64 event_append(Room *room, const char *kind, const char *actor_id, co
 
 /* json.c: texts of the wire */
 extern void json_append_time(StringInfo out, TimestampTz time);
+extern text *json_message_event(HeapTuple message, TupleDesc desc);
+extern text *json_room_event(HeapTuple event, TupleDesc event_desc, HeapTuple message, TupleDesc message_desc);
+extern char *json_string(Jsonb *object, const char *name);
 extern Datum taskchat_message_json(PG_FUNCTION_ARGS);
 
 /* message.c */

@@ -77,3 +77,21 @@ SET LOCAL ROLE taskchat_relay;
 SELECT user_id, ended > 0 AS ended FROM taskchat.relay_attach(ARRAY['ada']) WHERE room_id IS NULL;
 ROLLBACK;
 RESET ROLE;
+-- Messages and events in one line, read in two ways
+BEGIN;
+SELECT FROM taskchat.act_as('ada');
+SELECT id AS one FROM taskchat.task_messages WHERE room_id = :room AND seq = 3 \gset
+SELECT id AS two FROM taskchat.task_messages WHERE room_id = :room AND seq = 4 \gset
+SELECT content FROM taskchat.edit_message(:'one', 'uno');
+SELECT content FROM taskchat.delete_message(:'two');
+SELECT taskchat.publish_task_update('relay-1', '{"status": "done"}');
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT seq FROM taskchat.send_message('relay-1', 'three');
+DELETE FROM taskchat.task_messages WHERE id = :'two';
+SELECT seq, f.kind, (l.kind, l.user_id, l.role, l.event) IS NOT DISTINCT FROM (f.kind, f.user_id, f.role, f.event) AS same
+FROM taskchat.room_line(:room, 0, 100) AS l FULL JOIN taskchat.relay_fetch(ARRAY[:room], ARRAY[0], 100) AS f USING (seq) ORDER BY seq;
+SELECT array_agg(seq) AS cut FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[4], 3);
+SELECT count(*) AS none FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[8], 100);
+ROLLBACK;
+SELECT seq FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[NULL::bigint], 100);
+SELECT seq FROM taskchat.relay_fetch(ARRAY[:room], '{}', 100);

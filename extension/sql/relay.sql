@@ -49,8 +49,8 @@
  *   relay_fetch(rooms bigint[], after bigint[], max_rows int) →
  *            SETOF (room_id bigint, seq bigint, kind text, user_id text,
  *                   role text, event text)
- *     What each room has after the given seq, by room and seq, at most
- *     max_rows a room (as many as that: ask again).  event is the text of the
+ *     What each room has after the given seq, room after room as asked, by
+ *     seq, at most max_rows a room (as many as that: ask again).  event is the text of the
  *     frame to send.  kind is its "type".  user_id: the sender of a message,
  *     the member of a member_* event; role: that member's role.  A room that
  *     is gone gives one row with kind 'room_deleted', seq NULL.  A room whose
@@ -146,22 +146,7 @@ COMMENT ON FUNCTION taskchat.relay_run(text[], text[], boolean, int, int, int) I
 
 CREATE FUNCTION taskchat.relay_fetch(rooms bigint[], after bigint[], max_rows int)
 	RETURNS TABLE (room_id bigint, seq bigint, kind text, user_id text, role text, event text)
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY
-	SELECT w.room_id, NULL::bigint, CASE WHEN r.room_id IS NULL THEN 'room_deleted' ELSE 'reset' END, NULL::text, NULL::text, NULL::text
-	FROM unnest(rooms, after) AS w (room_id, after_seq)
-	LEFT JOIN taskchat.task_rooms r ON r.room_id = w.room_id
-	WHERE r.room_id IS NULL OR r.first_seq - 1 > w.after_seq OR r.last_seq < w.after_seq;
-	RETURN QUERY
-	SELECT w.room_id, l.seq, l.kind, l.user_id, l.role, l.event
-	FROM unnest(rooms, after) AS w (room_id, after_seq)
-	JOIN taskchat.task_rooms r ON r.room_id = w.room_id AND r.last_seq > w.after_seq AND r.first_seq - 1 <= w.after_seq,
-	LATERAL taskchat.room_line(w.room_id, w.after_seq, max_rows) AS l
-	ORDER BY w.room_id, l.seq;
-END
-$$;
+	AS 'MODULE_PATHNAME', 'taskchat_relay_fetch' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION taskchat.relay_fetch(bigint[], bigint[], int) IS 'Relay: what rooms have after a seq';
 
 CREATE FUNCTION taskchat.relay_cursors(rooms bigint[])
