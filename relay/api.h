@@ -25,7 +25,7 @@ typedef enum ApiMethod
 typedef struct ApiRequest
 {
 	ApiMethod	method;			/* HEAD counts as GET */
-	const char *path;			/* decoded, without the query */
+	const char *path;			/* without the query; decoded, but for escapes of '/' and '%' */
 	const char *const *args;	/* "name=value", decoded */
 	size_t		nargs;			/* how many */
 	const char *token;			/* of Authorization: Bearer; NULL: none */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api_internal.h"
+#include "request.h"
 
 #define MAX_USERS 100
 
@@ -304,7 +305,11 @@ api_make_frame(ApiFrame *frame, const ApiRequest *request, WireCode *code, char 
 	*code = WIRE_BAD_REQUEST;
 	frame->type = strcmp(verb->frame, "set_presence") == 0 ? &http_set_presence : command_find_type(verb->frame);
 	if (split_task(request->path, &task, &task_len, &rest) && route->of_task)
+	{
 		frame->task_id = strndup(task, task_len);
+		if (frame->task_id)
+			request_decode_rest(frame->task_id);
+	}
 	problem = write_frame(frame, request, route, verb, message, size);
 	if (problem)
 	{

@@ -1,59 +1,38 @@
 /*
  * http.c
- *	  Plain HTTP: takes requests from the library, has them answered by the
- *	  API, and answers the rest itself: health, metrics, files.
+ *	  Plain HTTP: reads a socket's requests one by one, has them answered by
+ *	  the API, and answers the rest itself: health, metrics, files, handshakes.
  *
- * What refuses a request before its body was read is written at once, and the
- * connection closed.
+ * A request is read when the answer before it is out.  What refuses one before
+ * its body was read ends the connection with the answer.
  */
 #include "http_internal.h"
 
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_ARGS 256			/* parameters of a query */
+#define KEEPALIVE 30000			/* ms that a connection may wait for its next request */
+#define ANSWER_TIME 120000		/* ms for a request that has arrived: waiting and sending */
+
 /*
- * The request is over, or its connection gone: forgets it.
+ * The socket is gone: so is its request.
  */
 void
-http_gone(HttpReply *reply)
+http_gone(Socket *socket)
 {
-	if (reply->exchange)
-		exchange_free(reply->exchange);
-	reply->exchange = NULL;
+	if (socket->exchange)
+		exchange_free(socket->exchange);
+	socket->exchange = NULL;
 }
 
-/*
- * The end of a callback with this result: an answer that is ready goes out with
- * the writable callback that follows, as the library loses the next request
- * when one is completed while its headers are being read.
- */
-static int
-http_settle(HttpReply *reply, int result)
+/* Answers with an error, and ends the connection with it. */
+static void
+http_refuse(HttpExchange *exchange, WireCode code, const char *message)
 {
-	HttpExchange *exchange = reply->exchange;
-
-	if (exchange == NULL)
-		return result;
-	exchange->busy = false;
-	if (result == 0 && exchange->answered && !exchange->refused)
-	{
-		lws_rx_flow_control(exchange->wsi, 1);
-		lws_callback_on_writable(exchange->wsi);
-	}
-	return result;
-}
-
-/*
- * The connection can take an answer.
- */
-int
-http_writable(HttpReply *reply)
-{
-	HttpExchange *exchange = reply->exchange;
-
-	return exchange && exchange->answered && !exchange->refused ? exchange_finish(exchange) : 0;
+	exchange->closing = true;
+	exchange_error(exchange, code, message);
 }
 
 /* ---- the API ---- */
@@ -62,213 +41,317 @@ static void
 api_answered(void *arg, const ApiAnswer *answer)
 {
 	HttpExchange *exchange = arg;
+	Socket	   *socket = exchange->socket;
 
 	exchange->call = NULL;
 	exchange->retry_after = answer->retry_after;
 	exchange->challenge = answer->challenge;
-	if (!exchange_answer(exchange, answer->status, "application/json", answer->body, answer->len))
-		lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	exchange_answer(exchange, answer->status, "application/json", answer->body, answer->len);
+	if (!socket->working && !socket_go_on(socket))
+		socket_kill(socket);
 }
 
-/* A client that has closed is not waited for: while its request waits nothing is read. */
+/* A client that has closed is not waited for. */
 static void
 api_looks(void *arg)
 {
 	HttpExchange *exchange = arg;
-	struct pollfd fd = {.fd = lws_get_socket_fd(exchange->wsi), .events = POLLRDHUP};
 
-	if (poll(&fd, 1, 0) > 0)
-		lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	if (socket_client_is_gone(exchange->socket))
+		socket_kill(exchange->socket);
 }
 
 static const ApiPort api_port = {api_answered, api_looks};
 
-/*
- * The request is whole: the API answers it, now or later.  The next one is not
- * read meanwhile; the library would hand us the end of the body again and again.
- */
-static int
-http_call_api(HttpExchange *exchange)
+/* The request is whole: the API answers it, now or later. */
+static void
+http_call_api(HttpExchange *exchange, const char *body, size_t body_len)
 {
 	ApiRequest	request = {
-		.method = exchange->method, .path = exchange->path, .args = (const char *const *) exchange->args,
-		.nargs = exchange->nargs, .token = exchange->token, .body = exchange->body, .body_len = exchange->body_len
+		.method = exchange->method, .path = exchange->head.path, .args = (const char *const *) exchange->args,
+		.nargs = exchange->nargs, .token = exchange->token, .body = body, .body_len = body_len
 	};
 
-	lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
-	lws_rx_flow_control(exchange->wsi, 0);
-	exchange->called = true;
 	exchange->call = api_call(exchange->relay, &request, &api_port, exchange);
-	return 0;
 }
 
 /* A page asks what it may do, or anybody what there is. */
-static int
+static void
 http_options(HttpExchange *exchange, const ApiRoute *route)
 {
-	bool		asked = lws_hdr_total_length(exchange->wsi, WSI_TOKEN_ORIGIN) > 0;
-
-	if (asked && exchange->origin == NULL)
-		return exchange_error(exchange, WIRE_FORBIDDEN, "this origin is not allowed") ? 0 : -1;
+	if (request_header(&exchange->head, "origin") && exchange->origin == NULL)
+	{
+		exchange_error(exchange, WIRE_FORBIDDEN, "this origin is not allowed");
+		return;
+	}
 	exchange->allow = api_allow(route);
 	exchange->preflight = true;
-	return exchange_answer(exchange, 204, "application/json", "", 0) ? 0 : -1;
+	exchange_answer(exchange, 204, "", "", 0);
 }
 
-/* The headers of an API request. */
-static int
-http_api(HttpExchange *exchange, bool has_length, size_t length)
+/* The head of an API request. */
+static void
+http_api(HttpExchange *exchange)
 {
-	const ApiRoute *route = api_find_route(exchange->path);
+	const RequestHead *head = &exchange->head;
+	const ApiRoute *route = api_find_route(head->path);
 
-	if (route && !api_has_method(route, exchange->method))
-		exchange->allow = api_allow(route);
-	if (exchange->method == API_POST && (!has_length || lws_hdr_total_length(exchange->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0))
-		return exchange_refuse(exchange, WIRE_LENGTH_REQUIRED, "Content-Length is needed, and no Transfer-Encoding");
-	if (length > (size_t) exchange->relay->config->max_frame_bytes)
-		return exchange_refuse(exchange, WIRE_TOO_LARGE, "the body is too large");
-	if (length > 0 && (route == NULL || exchange->method != API_POST || exchange->allow))
-		return exchange_refuse(exchange, route == NULL ? WIRE_NOT_FOUND : exchange->allow ? WIRE_METHOD_NOT_ALLOWED : WIRE_BAD_REQUEST,
-						   route == NULL ? "no such route" : exchange->allow ? "no such method here" : "no body is expected");
 	if (route == NULL)
-		return exchange_error(exchange, WIRE_NOT_FOUND, "no such route") ? 0 : -1;
-	if (exchange->allow)
-		return exchange_error(exchange, WIRE_METHOD_NOT_ALLOWED, "no such method here") ? 0 : -1;
-	if (exchange->method == API_OPTIONS)
-		return http_options(exchange, route);
-	if (!exchange_read_args(exchange))
-		return exchange_error(exchange, WIRE_BAD_REQUEST, "too many query parameters, or too long ones") ? 0 : -1;
-	if (length == 0)
-		return http_call_api(exchange);
-	exchange->body_size = length;
-	exchange->body = malloc(length + 1);
-	return exchange->body ? 0 : -1;
-}
-
-/*
- * A piece of the request's body.
- */
-int
-http_body(struct lws *wsi, HttpReply *reply, const void *in, size_t len)
-{
-	HttpExchange *exchange = reply->exchange;
-
-	(void) wsi;
-	if (exchange == NULL)
-		return -1;
-	if (exchange->refused || exchange->body == NULL)
-		return 0;
-	if (exchange->body_len + len > exchange->body_size)
-		return -1;
-	memcpy(exchange->body + exchange->body_len, in, len);
-	exchange->body_len += len;
-	exchange->body[exchange->body_len] = '\0';
-	return 0;
-}
-
-/*
- * The body is whole.
- */
-int
-http_body_end(struct lws *wsi, HttpReply *reply)
-{
-	HttpExchange *exchange = reply->exchange;
-
-	(void) wsi;
-	if (exchange == NULL || exchange->refused)
-		return -1;
-	if (exchange->called || exchange->body == NULL || exchange->body_len < exchange->body_size)
-		return 0;
-	exchange->busy = true;
-	return http_settle(reply, http_call_api(exchange));
+		exchange_error(exchange, WIRE_NOT_FOUND, "no such route");
+	else if (!api_has_method(route, exchange->method))
+	{
+		exchange->allow = api_allow(route);
+		exchange_error(exchange, WIRE_METHOD_NOT_ALLOWED, "no such method here");
+	}
+	else if (exchange->method == API_OPTIONS)
+		http_options(exchange, route);
+	else if (exchange->method == API_POST && (!head->has_length || head->encoded))
+		http_refuse(exchange, WIRE_LENGTH_REQUIRED, "Content-Length is needed, and no Transfer-Encoding");
+	else if (head->length > (size_t) exchange->relay->config->max_frame_bytes)
+		http_refuse(exchange, WIRE_TOO_LARGE, "the body is too large");
+	else if (exchange->method == API_GET && head->length > 0)
+		http_refuse(exchange, WIRE_BAD_REQUEST, "no body is expected");
+	else if (!request_split_query(head->query, MAX_ARGS, &exchange->args, &exchange->nargs))
+		http_refuse(exchange, WIRE_BAD_REQUEST, "too many query parameters, or a bad escape in them");
+	else if (head->length > 0)
+	{
+		exchange->socket->stage = STAGE_BODY;
+		socket_await(exchange->socket, exchange->relay->config->auth_timeout);
+		if (head->expects_continue)
+			(void) socket_write(exchange->socket, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	}
+	else
+		http_call_api(exchange, NULL, 0);
 }
 
 /* ---- the rest ---- */
 
-static int
+static void
 http_metrics(HttpExchange *exchange)
 {
 	JsonText	text = {0};
-	bool		ok;
 
 	metrics_write(exchange->relay, &text);
-	ok = !text.failed && exchange_answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.len);
+	if (text.failed)
+		exchange_error(exchange, WIRE_INTERNAL, "out of memory");
+	else
+		exchange_answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.len);
 	json_text_reset(&text);
-	return ok ? 0 : -1;
 }
 
-/* What GET and HEAD find besides the API. */
-static int
-http_get(HttpExchange *exchange, HttpReply *reply, bool admin)
+static void
+http_readiness(HttpExchange *exchange)
 {
-	const Relay *relay = exchange->relay;
-	const char *path = exchange->path;
-	struct lws *wsi = exchange->wsi;
+	if (!exchange->relay->draining && query_ready(exchange->relay->query))
+		exchange_answer(exchange, 200, "text/plain; charset=utf-8", "ready\n", 6);
+	else
+	{
+		exchange->retry_after = 1;
+		exchange_error(exchange, WIRE_UNAVAILABLE, "commands and events do not flow");
+	}
+}
+
+/* What there is besides the API and the WebSocket. */
+static void
+http_other(HttpExchange *exchange)
+{
+	const char *path = exchange->head.path;
+	bool		admin = exchange->socket->admin;
 	char		file[PATH_MAX];
 
-	if (strcmp(path, "/healthz") == 0)
-		return exchange_answer(exchange, 200, "text/plain; charset=utf-8", "ok\n", 3) ? 0 : -1;
-	if (strcmp(path, "/readyz") == 0)
-	{
-		if (!relay->draining && query_ready(relay->query))
-			return exchange_answer(exchange, 200, "text/plain; charset=utf-8", "ready\n", 6) ? 0 : -1;
-		exchange->retry_after = 1;
-		return exchange_error(exchange, WIRE_UNAVAILABLE, "commands and events do not flow") ? 0 : -1;
-	}
-	if (admin && strcmp(path, "/metrics") == 0)
-		return http_metrics(exchange);
-	if (admin || !http_find_file(relay->config->web_root, path, file))
-		return exchange_error(exchange, WIRE_NOT_FOUND, "no such route") ? 0 : -1;
-	http_gone(reply);
-	return http_send_file(wsi, file);
-}
-
-/* A request, once it has its exchange. */
-static int
-http_dispatch(HttpReply *reply, bool admin)
-{
-	HttpExchange *exchange = reply->exchange;
-	bool		has_length;
-	size_t		length;
-
-	if (!exchange_read_length(exchange, &has_length, &length))
-		return exchange_refuse(exchange, WIRE_BAD_REQUEST, "Content-Length is no number");
-	if (exchange->api && !admin)
-		return http_api(exchange, has_length, length);
 	if (exchange->method != API_GET)
 	{
-		exchange->allow = "GET, HEAD";
-		return exchange_refuse(exchange, WIRE_METHOD_NOT_ALLOWED, "only GET is served here");
+		exchange->allow = "GET, HEAD, OPTIONS";
+		if (exchange->method == API_OPTIONS)
+			exchange_answer(exchange, 204, "", "", 0);
+		else
+			exchange_error(exchange, WIRE_METHOD_NOT_ALLOWED, "only GET is served here");
 	}
-	if (length > 0)
-		return exchange_refuse(exchange, WIRE_BAD_REQUEST, "no body is expected");
-	return http_get(exchange, reply, admin);
+	else if (exchange->head.length > 0)
+		http_refuse(exchange, WIRE_BAD_REQUEST, "no body is expected");
+	else if (strcmp(path, "/healthz") == 0)
+		exchange_answer(exchange, 200, "text/plain; charset=utf-8", "ok\n", 3);
+	else if (strcmp(path, "/readyz") == 0)
+		http_readiness(exchange);
+	else if (admin && strcmp(path, "/metrics") == 0)
+		http_metrics(exchange);
+	else if (admin || !http_find_file(exchange->relay->config->web_root, path, file) || !http_answer_file(exchange, file))
+		exchange_error(exchange, WIRE_NOT_FOUND, "no such route");
+}
+
+/* Somebody wants the WebSocket. */
+static void
+http_websocket(HttpExchange *exchange)
+{
+	Socket	   *socket = exchange->socket;
+	const char *problem;
+	int			status;
+
+	if (strcmp(exchange->head.method, "GET") != 0)
+	{
+		exchange->allow = "GET";
+		exchange_error(exchange, WIRE_METHOD_NOT_ALLOWED, "only GET is served here");
+		return;
+	}
+	problem = server_upgrade_problem(socket, &exchange->head, &status);
+	if (problem)
+	{
+		exchange->closing = true;
+		exchange_error_status(exchange, status, status == 403 ? WIRE_FORBIDDEN : WIRE_BAD_REQUEST, problem);
+		return;
+	}
+	if (!server_upgrade(socket, &exchange->head))
+	{
+		socket->stage = STAGE_LINGER;
+		socket_kill(socket);
+	}
+	http_gone(socket);
+}
+
+/* ---- steps ---- */
+
+/* The head is no request that could be answered otherwise. */
+static void
+http_bad_head(HttpExchange *exchange, const RequestProblem *problem)
+{
+	exchange->closing = true;
+	if (problem->status == 405)
+		exchange->allow = "GET, HEAD, POST, OPTIONS";
+	if (problem->status == 503)
+		exchange->retry_after = 1;
+	exchange_error_status(exchange, problem->status,
+						  problem->status == 405 ? WIRE_METHOD_NOT_ALLOWED : problem->status == 503 ? WIRE_UNAVAILABLE
+						  : problem->status == 414 || problem->status == 431 ? WIRE_TOO_LARGE : WIRE_BAD_REQUEST,
+						  problem->message);
+}
+
+/* A request's head is there: what it wants is answered, or begun. */
+static void
+http_dispatch(HttpExchange *exchange)
+{
+	const Socket *socket = exchange->socket;
+
+	exchange_begin(exchange);
+	if (exchange->head.length > 0 || exchange->head.encoded)
+		exchange->closing = true;	/* unless the body is read, which its reader says */
+	if (exchange->api && !socket->admin)
+		http_api(exchange);
+	else if (!socket->admin && strcmp(exchange->head.path, "/ws") == 0)
+		http_websocket(exchange);
+	else
+		http_other(exchange);
 }
 
 /*
- * The headers of a request are whole; path is decoded, without the query.
- * admin: it came over admin_listen.
- *
- * Where a request with a body was sent before the one in front of it was
- * answered, the library (4.1.6) goes round in circles for ever: such a one is
- * refused, and the connection closed before it can.
+ * Reads a head, if it is whole, and begins its request.
  */
-int
-http_request(struct lws *wsi, Relay *relay, HttpReply *reply, const char *path, bool admin)
+bool
+http_read_head(Socket *socket)
 {
-	const Socket *socket = lws_get_opaque_user_data(wsi);
+	HttpExchange *exchange;
+	RequestProblem problem;
+	size_t		used;
 
-	if (reply->exchange)
-		return -1;				/* the answer before does not get out */
-	reply->exchange = exchange_new(wsi, relay, reply, path);
-	if (reply->exchange == NULL)
-		return -1;
-	reply->exchange->busy = true;
-	if (socket->pipelined && exchange_expects_body(reply->exchange))
+	if (socket->input_len == 0 || (exchange = exchange_new(socket)) == NULL)
+		return false;
+	switch (request_parse(&exchange->head, socket->input, socket->input_len, &used, &problem))
 	{
-		reply->exchange->retry_after = 1;
-		(void) exchange_refuse(reply->exchange, WIRE_UNAVAILABLE, "a request with a body must wait for the answer before it");
-		return -1;
+		case REQUEST_PARTIAL:
+			exchange_free(exchange);
+			return false;
+		case REQUEST_BAD:
+			used = socket->input_len;
+			break;
+		case REQUEST_WHOLE:
+			problem.status = 0;
+			break;
 	}
-	return http_settle(reply, http_dispatch(reply, admin));
+	socket->exchange = exchange;
+	socket->stage = STAGE_ANSWER;
+	socket_use(socket, used);
+	socket_await(socket, ANSWER_TIME);
+	if (problem.status)
+		http_bad_head(exchange, &problem);
+	else
+		http_dispatch(exchange);
+	return true;
+}
+
+/*
+ * Takes the body, if it is whole, to the API.
+ */
+bool
+http_read_body(Socket *socket)
+{
+	HttpExchange *exchange = socket->exchange;
+	size_t		len = exchange->head.length;
+	char	   *body;
+
+	if (socket->input_len < len)
+		return false;
+	body = strndup(socket->input, len);
+	socket->stage = STAGE_ANSWER;
+	socket_await(socket, ANSWER_TIME);
+	exchange->closing = !exchange->head.keep_alive || exchange->relay->draining;
+	if (body == NULL)
+		http_refuse(exchange, WIRE_UNAVAILABLE, "out of memory");
+	else if (strlen(body) < len)
+		exchange_error(exchange, WIRE_BAD_REQUEST, "U+0000 is not allowed");
+	else
+		http_call_api(exchange, body, len);
+	if (body)
+		explicit_bzero(body, strlen(body));
+	free(body);
+	socket_use(socket, len);
+	return true;
+}
+
+/*
+ * The answer is out, or with the library: the next request may come, or the
+ * connection ends.
+ */
+bool
+http_end(Socket *socket)
+{
+	bool		closing = socket->exchange->closing;
+
+	http_gone(socket);
+	if (closing)
+	{
+		socket_linger(socket);
+		return false;
+	}
+	socket->stage = STAGE_HEAD;
+	socket_hold(socket, false);
+	socket_await(socket, KEEPALIVE);
+	return true;
+}
+
+/*
+ * Sends the answer, if there is one.
+ */
+bool
+http_finish(Socket *socket)
+{
+	HttpExchange *exchange = socket->exchange;
+
+	if (!exchange->answered)
+	{
+		socket_hold(socket, true);
+		return false;
+	}
+	if (exchange->api)
+		exchange->relay->metrics.requests++;
+	if (!exchange_write(exchange))
+	{
+		socket_kill(socket);
+		return false;
+	}
+	if (exchange->file >= 0 && !exchange->no_body && exchange->file_left > 0)
+	{
+		socket_hold(socket, true);
+		socket->stage = STAGE_FILE;
+		return true;
+	}
+	return http_end(socket);
 }

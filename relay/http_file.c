@@ -1,17 +1,17 @@
 /*
  * http_file.c
- *	  The files under web_root.  The library has decoded the path before it
- *	  comes here; what it points to is resolved and must lie under web_root.
+ *	  The files under web_root.  The path's escapes are resolved before it comes
+ *	  here; what it points to is resolved too, and must lie under web_root.
  */
-#include "http.h"
+#include "http_internal.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <libwebsockets.h>
+#include <unistd.h>
 
 /* Content types by the end of a file's name. */
 static const struct
@@ -60,16 +60,19 @@ http_find_file(const char *web_root, const char *path, char *file)
 {
 	char		root[PATH_MAX];
 	char		wanted[PATH_MAX];
+	char		name[PATH_MAX];
 	struct stat st;
 	size_t		len;
 
-	if (web_root[0] == '\0' || realpath(web_root, root) == NULL || strstr(path, "/.") || strchr(path, '\\'))
+	if (web_root[0] == '\0' || realpath(web_root, root) == NULL || strstr(path, "/.") || strstr(path, "%2F") || strchr(path, '\\')
+		|| snprintf(name, sizeof(name), "%s", path) >= (int) sizeof(name))
 		return false;
-	if (snprintf(wanted, sizeof(wanted), "%s/%s", root, path) >= (int) sizeof(wanted))
+	request_decode_rest(name);
+	if (snprintf(wanted, sizeof(wanted), "%s/%s", root, name) >= (int) sizeof(wanted))
 		return false;
 	if (stat(wanted, &st) == 0 && S_ISDIR(st.st_mode))
 	{
-		if (snprintf(wanted, sizeof(wanted), "%s/%s/index.html", root, path) >= (int) sizeof(wanted))
+		if (snprintf(wanted, sizeof(wanted), "%s/%s/index.html", root, name) >= (int) sizeof(wanted))
 			return false;
 	}
 	len = strlen(root);
@@ -78,17 +81,47 @@ http_find_file(const char *web_root, const char *path, char *file)
 }
 
 /*
- * Sends a file with the library's own sender.
+ * Makes a file the answer; false when it cannot be read.
  */
-int
-http_send_file(struct lws *wsi, const char *file)
+bool
+http_answer_file(HttpExchange *exchange, const char *file)
 {
-	static const char headers[] = "x-content-type-options: nosniff\r\ncache-control: no-cache\r\n";
-	int			n = lws_serve_http_file(wsi, file, http_content_type(file), headers, sizeof(headers) - 1);
+	struct stat st;
 
-	if (n < 0)
-		return -1;
-	if (n > 0)
-		return http_complete(wsi);
-	return 0;
+	exchange->file = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (exchange->file < 0)
+		return false;
+	if (fstat(exchange->file, &st) != 0 || !S_ISREG(st.st_mode))
+	{
+		close(exchange->file);
+		exchange->file = -1;
+		return false;
+	}
+	exchange->file_left = (size_t) st.st_size;
+	exchange->status = 200;
+	exchange->type = http_content_type(file);
+	exchange->answered = true;
+	return true;
+}
+
+/*
+ * Sends the next piece of the file; after the last one the next request may
+ * come.
+ */
+bool
+http_send_file(Socket *socket)
+{
+	HttpExchange *exchange = socket->exchange;
+	unsigned char *piece = socket->server->buffer;
+	size_t		wanted = exchange->file_left < SEND_BYTES ? exchange->file_left : SEND_BYTES;
+	ssize_t		n = read(exchange->file, piece, wanted);
+
+	/* A file that has become shorter than was announced cannot be ended well. */
+	if (n <= 0 || !socket_write(socket, piece, (size_t) n))
+	{
+		socket_kill(socket);
+		return false;
+	}
+	exchange->file_left -= (size_t) n;
+	return exchange->file_left > 0 || http_end(socket);
 }

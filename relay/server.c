@@ -16,11 +16,8 @@
 #include "log.h"
 
 #define TICK 0.2				/* seconds between two looks at what time brings */
-#define HEADER_BYTES 16384		/* all headers of one request */
-#define HEADER_TABLES 4096		/* requests whose headers are being read at once */
+#define READ_BYTES 20480		/* at most so much in one read: a TLS record fits */
 #define LIBRARY_TIMEOUT 30		/* seconds; our own are shorter */
-#define KEEPALIVE 30000			/* ms that an HTTP connection may wait for its next request */
-#define ANSWER_TIME 120000		/* ms for a request that has arrived: waiting and sending */
 
 /* ---- time ---- */
 
@@ -61,119 +58,40 @@ server_tick(struct ev_loop *loop, ev_timer *watcher, int events)
 
 /* ---- the library's callbacks ---- */
 
-/* WebSocket connections. */
-static int
-server_ws_callback(Socket *socket, struct lws *wsi, enum lws_callback_reasons reason, Connection *connection, void *in, size_t len)
-{
-	switch (reason)
-	{
-		case LWS_CALLBACK_ESTABLISHED:
-			socket_settle(socket);
-			return connection_open(socket->server, connection, wsi);
-		case LWS_CALLBACK_CLOSED:
-			connection_gone(connection);
-			return 0;
-		case LWS_CALLBACK_RECEIVE:
-			return connection_receive(connection, wsi, in, len);
-		case LWS_CALLBACK_RECEIVE_PONG:
-			connection->pong_due = false;
-			return 0;
-		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-			return connection_peer_closes(connection, wsi, in, len);
-		case LWS_CALLBACK_SERVER_WRITEABLE:
-			return connection_writable(connection);
-		default:
-			return 0;
-	}
-}
-
-/* A request's headers are whole: a body, if one follows, has as long as they had. */
-static int
-server_request(Socket *socket, struct lws *wsi, Connection *connection, const char *path)
-{
-	char		length[32];
-	bool		has_body = !server_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof(length)) || atoll(length) > 0;
-
-	socket_await(socket, has_body ? socket->server->relay->config->auth_timeout : ANSWER_TIME);
-	return http_request(wsi, socket->server->relay, &connection->reply, path, socket->admin);
-}
-
-/* Plain HTTP. */
-static int
-server_http_callback(Socket *socket, struct lws *wsi, enum lws_callback_reasons reason, Connection *connection, void *in, size_t len)
-{
-	switch (reason)
-	{
-		case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-			return server_confirm_upgrade(wsi, in);
-		case LWS_CALLBACK_HTTP:
-			return server_request(socket, wsi, connection, in);
-		case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-			socket_await(socket, ANSWER_TIME);
-			return http_body_end(wsi, &connection->reply);
-		case LWS_CALLBACK_HTTP_WRITEABLE:
-			return http_writable(&connection->reply);
-		case LWS_CALLBACK_HTTP_FILE_COMPLETION:
-			return http_complete(wsi);
-		case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-			/* The end of a request: the next one's headers must be whole before this. */
-			socket_await(socket, KEEPALIVE);
-			if (connection)
-				http_gone(&connection->reply);
-			return 0;
-		case LWS_CALLBACK_CLOSED_HTTP:
-			if (connection)
-				http_gone(&connection->reply);
-			return 0;
-		case LWS_CALLBACK_HTTP_BODY:
-			return http_body(wsi, &connection->reply, in, len);
-		default:
-			return 0;
-	}
-}
-
+/* What the library tells of a socket; it is all bytes to it. */
 static int
 server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	Socket	   *socket = wsi ? lws_get_opaque_user_data(wsi) : NULL;
 
-	switch (reason)
-	{
-		case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
-			server_tls_prepare(lws_context_user(lws_get_context(wsi)), user);
-			return 0;
-		case LWS_CALLBACK_RAW_ADOPT:
-		case LWS_CALLBACK_RAW_CONNECTED:
-		case LWS_CALLBACK_RAW_RX:
-			return -1;
-		case LWS_CALLBACK_ESTABLISHED:
-		case LWS_CALLBACK_CLOSED:
-		case LWS_CALLBACK_RECEIVE:
-		case LWS_CALLBACK_RECEIVE_PONG:
-		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		case LWS_CALLBACK_SERVER_WRITEABLE:
-			return server_ws_callback(socket, wsi, reason, user, in, len);
-		default:
-			break;
-	}
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+		server_tls_prepare(lws_context_user(lws_get_context(wsi)), user);
 	if (socket == NULL)
 		return 0;
-	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED)
+	switch (reason)
 	{
-		/* From here on the library lives with it: so it has as long as a log-in may take. */
-		socket->wsi = wsi;
-		socket_await(socket, socket->server->relay->config->auth_timeout);
+		case LWS_CALLBACK_RAW_ADOPT:
+			/* From here on the library lives with it: so it has as long as a log-in may take. */
+			socket->wsi = wsi;
+			socket_await(socket, socket->server->relay->config->auth_timeout);
+			return 0;
+		case LWS_CALLBACK_RAW_RX:
+			return socket_receive(socket, in, len);
+		case LWS_CALLBACK_RAW_WRITEABLE:
+			return socket_writable(socket);
+		case LWS_CALLBACK_RAW_CLOSE:
+			socket_release(socket);
+			return 0;
+		case LWS_CALLBACK_WSI_DESTROY:
+			socket_gone(socket);
+			return 0;
+		default:
+			return 0;
 	}
-	if (reason == LWS_CALLBACK_WSI_DESTROY)
-		socket_gone(socket);
-	else
-		return server_http_callback(socket, wsi, reason, user, in, len);
-	return 0;
 }
 
 static const struct lws_protocols server_protocols[] = {
-	{.name = "taskchat.v1", .callback = server_callback, .per_session_data_size = sizeof(Connection),
-	.rx_buffer_size = 1024, .tx_packet_size = SEND_BYTES},
+	{.name = "bytes", .callback = server_callback, .tx_packet_size = SEND_BYTES},
 	{.name = NULL}
 };
 
@@ -187,7 +105,7 @@ server_log(int level, const char *line)
 	log_write(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "server", 0, "%.*s", (int) len, line);
 }
 
-/* What sockets are adopted into; names that no Host header can be. */
+/* What sockets are adopted into. */
 static struct lws_vhost *
 server_vhost(Server *server, const char *name, bool tls)
 {
@@ -198,9 +116,8 @@ server_vhost(Server *server, const char *name, bool tls)
 	info.vhost_name = name;
 	info.protocols = server_protocols;
 	info.retry_and_idle_policy = &no_validity_timers;
-	info.options = LWS_SERVER_OPTION_VALIDATE_UTF8;
 	if (tls)
-		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	info.alpn = "http/1.1";
 	info.keepalive_timeout = LIBRARY_TIMEOUT;
 	info.timeout_secs_ah_idle = LIBRARY_TIMEOUT;
@@ -216,14 +133,12 @@ server_context(Server *server)
 
 	lws_set_log_level(LLL_ERR, server_log);
 	info.port = CONTEXT_PORT_NO_LISTEN;
-	info.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8
+	info.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS
 		| LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.foreign_loops = loops;
 	info.user = server;
-	info.max_http_header_data = HEADER_BYTES;
-	info.max_http_header_pool = HEADER_TABLES;
+	info.pt_serv_buf_size = READ_BYTES;
 	info.timeout_secs = LIBRARY_TIMEOUT;
-	info.server_string = "taskchat";
 	return lws_create_context(&info);
 }
 

@@ -15,7 +15,6 @@
 
 #include <utlist.h>
 
-#include "codec.h"
 #include "log.h"
 
 #define PONG_DUE 8000			/* ms */
@@ -101,7 +100,7 @@ connection_send_large(Connection *connection)
 static bool
 connection_flush(Connection *connection)
 {
-	while (connection->session->queue_count > 0 && !connection->deaf)
+	while (connection->session->queue_count > 0)
 	{
 		size_t		len;
 
@@ -130,8 +129,18 @@ server_flush_waking(Server *server)
 	{
 		connection_sleep(connection);
 		if (!connection_flush(connection))
-			lws_set_timeout(connection->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+			socket_kill(connection->socket);
 	}
+}
+
+/* The connection is over; its socket lives on until the client has read all. */
+static void
+connection_end(Connection *connection)
+{
+	Socket	   *socket = connection->socket;
+
+	connection_gone(connection);
+	socket_linger(socket);
 }
 
 /*
@@ -146,24 +155,25 @@ connection_sweep(Connection *connection)
 
 	if (connection->close_code != 0)
 	{
-		if (relay->now >= connection->close_at)
-			lws_set_timeout(connection->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+		if (relay->now < connection->close_at)
+			return;
+		if (connection->closed)
+			connection_end(connection);	/* it does not answer our close frame */
+		else
+			socket_kill(connection->socket);
 		return;
 	}
 	if (connection->pong_due && since >= PONG_DUE)
 		session_close(connection->session, CLOSE_HEARTBEAT, "heartbeat lost");
 	else if (!connection->pong_due && since >= relay->config->heartbeat && !lws_partial_buffered(connection->wsi))
 	{
-		/* With a payload: the library says nothing of an empty pong. */
-		unsigned char ping[LWS_PRE + 3] = {0};
+		unsigned char ping[2];
+		size_t		len = websocket_control(ping, WEBSOCKET_PING, NULL, 0);
 
-		ping[LWS_PRE] = 0x89;
-		ping[LWS_PRE + 1] = 1;
-		ping[LWS_PRE + 2] = 'h';
 		connection->pinged_at = relay->now;
 		connection->pong_due = true;
-		if (lws_write(connection->wsi, ping + LWS_PRE, 3, LWS_WRITE_RAW) < 3)
-			lws_set_timeout(connection->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+		if (!socket_write(connection->socket, ping, len))
+			socket_kill(connection->socket);
 	}
 }
 
@@ -173,162 +183,162 @@ static const SessionPort connection_port = {connection_wake, connection_close};
 
 /* Logs in by the handshake's header, when there is one. */
 static void
-connection_bearer(Connection *connection)
+connection_bearer(Connection *connection, const RequestHead *head)
 {
-	char		header[TOKEN_BYTES];
+	const char *header = request_header(head, "authorization");
 
-	if (!server_header(connection->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, header, sizeof(header)) || header[0] == '\0')
-		return;
-	if (strncasecmp(header, "Bearer ", 7) == 0)
+	if (header && strncasecmp(header, "Bearer ", 7) == 0)
 	{
 		const char *token = header + 7 + strspn(header + 7, " ");
 
 		session_bearer(connection->session, token, strlen(token));
 	}
-	memset(header, 0, sizeof(header));
 }
 
 /* Who it is: the only place where a log line has the address. */
 static void
-connection_log_client(const Connection *connection)
+connection_log_client(const Connection *connection, const RequestHead *head)
 {
 	Address		address;
 	char		text[ADDRESS_TEXT_SIZE];
 
-	server_client_address(connection->wsi, &address);
+	server_client_address(connection->socket, head, &address);
 	address_text(&address, text);
 	log_write(LOG_LEVEL_INFO, "server", connection->session->id, "connected from %s", text);
 }
 
 /*
- * The handshake is done: gives the connection its session.  Returns as the
- * library's callbacks do.
+ * The handshake of this head is done: the socket becomes a connection with a
+ * session.  False when out of memory.
  */
-int
-connection_open(Server *server, Connection *connection, struct lws *wsi)
+bool
+connection_open(Socket *socket, const RequestHead *head)
 {
-	memset(connection, 0, sizeof(*connection));
+	Server	   *server = socket->server;
+	Connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL)
+		return false;
 	connection->session = session_new(server->relay, &connection_port, connection);
 	if (connection->session == NULL)
-		return -1;
+	{
+		free(connection);
+		return false;
+	}
 	connection->server = server;
-	connection->wsi = wsi;
+	connection->socket = socket;
+	connection->wsi = socket->wsi;
 	connection->pinged_at = server->relay->now;
 	DL_APPEND(server->connections, connection);
-	connection_log_client(connection);
+	socket->connection = connection;
+	socket->stage = STAGE_WEBSOCKET;
+	socket_settle(socket);
+	connection_log_client(connection, head);
 	if (server->relay->draining)
 		session_close(connection->session, CLOSE_GOING_AWAY, "going away");
 	else if (server->relay->nsessions > server->session_limit)
 		session_close(connection->session, CLOSE_FULL, "full");
 	else
-		connection_bearer(connection);
-	return 0;
-}
-
-/*
- * The library has closed the connection: its session ends.
- */
-void
-connection_gone(Connection *connection)
-{
-	if (connection->session == NULL)
-		return;
-	connection_sleep(connection);
-	DL_DELETE(connection->server->connections, connection);
-	session_free(connection->session);
-	connection->session = NULL;
-	free(connection->text);
-	connection->text = NULL;
-}
-
-/*
- * Adds a piece of a message; false when it must be closed.  remaining: bytes
- * of its frame that are announced and not here yet, as what is too large is
- * not waited for.
- */
-static bool
-connection_collect(Connection *connection, const void *in, size_t len, size_t remaining)
-{
-	size_t		limit = (size_t) connection->server->relay->config->max_frame_bytes;
-	char	   *text;
-
-	if (connection->text_len + len + remaining > limit || ++connection->fragments > limit)
-	{
-		session_close(connection->session, CLOSE_TOO_LARGE, "frame too large");
-		return false;
-	}
-	text = realloc(connection->text, connection->text_len + len + 1);
-	if (text == NULL)
-	{
-		session_close(connection->session, CLOSE_INTERNAL, "out of memory");
-		return false;
-	}
-	memcpy(text + connection->text_len, in, len);
-	connection->text = text;
-	connection->text_len += len;
-	text[connection->text_len] = '\0';
+		connection_bearer(connection, head);
 	return true;
 }
 
 /*
- * A piece of a frame has come in; a whole message goes to the session.
- * Returns as the library's callbacks do.
+ * The connection is over: its session ends.
+ */
+void
+connection_gone(Connection *connection)
+{
+	connection_sleep(connection);
+	DL_DELETE(connection->server->connections, connection);
+	session_free(connection->session);
+	websocket_reset(&connection->reader);
+	connection->socket->connection = NULL;
+	free(connection);
+}
+
+/* A ping is answered at once, or when the kernel takes more: then only the last one. */
+static bool
+connection_pong(Connection *connection)
+{
+	const WebSocketReader *reader = &connection->reader;
+	size_t		len = websocket_control(connection->pong, WEBSOCKET_PONG, reader->control, reader->control_len);
+
+	if (!socket_is_blocked(connection->socket))
+		return socket_write(connection->socket, connection->pong, len);
+	connection->pong_len = len;
+	lws_callback_on_writable(connection->wsi);
+	return true;
+}
+
+/*
+ * The client closes (RFC 6455 section 5.5.1), or has broken the rules.  What
+ * it asked before is answered as far as that can be done now; what it says
+ * later is not heard.
+ */
+static void
+connection_last_word(Connection *connection, WebSocketEvent event)
+{
+	connection->deaf = true;
+	if (connection->closed)
+		connection_end(connection);
+	else if (event == WEBSOCKET_FAILED)
+		session_close(connection->session, connection->reader.code, connection->reader.reason);
+	else
+		connection_close(connection, connection->reader.code, "");
+}
+
+/*
+ * Bytes have come in; whole messages go to the session.  Returns as the
+ * library's callbacks do.
  */
 int
-connection_receive(Connection *connection, struct lws *wsi, const void *in, size_t len)
+connection_receive(Connection *connection, const void *in, size_t len)
 {
-	if (connection->close_code != 0 || connection->deaf)
-		return 0;
-	if (lws_frame_is_binary(wsi))
-	{
-		session_close(connection->session, CLOSE_UNSUPPORTED, "text frames only");
-		return 0;
-	}
-	if (!connection_collect(connection, in, len, lws_remaining_packet_payload(wsi)))
-		return 0;
-	if (lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0)
-	{
-		char	   *text = connection->text;
-		size_t		text_len = connection->text_len;
+	size_t		limit = (size_t) connection->server->relay->config->max_frame_bytes;
+	const unsigned char *bytes = in;
+	WebSocketEvent event = WEBSOCKET_IS_PONG;
 
-		connection->text = NULL;
-		connection->text_len = 0;
-		connection->fragments = 0;
-		session_receive(connection->session, text, text_len);
-		free(text);
+	while (event != WEBSOCKET_MORE && !connection->deaf)
+	{
+		event = websocket_read(&connection->reader, &bytes, &len, limit);
+		switch (event)
+		{
+			case WEBSOCKET_IS_TEXT:
+				if (connection->close_code == 0)
+					session_receive(connection->session, connection->reader.text, connection->reader.text_len);
+				break;
+			case WEBSOCKET_IS_PING:
+				if (connection->close_code == 0 && !connection_pong(connection))
+					return -1;
+				break;
+			case WEBSOCKET_IS_PONG:
+				connection->pong_due = false;
+				break;
+			case WEBSOCKET_IS_CLOSE:
+			case WEBSOCKET_FAILED:
+				connection_last_word(connection, event);
+				return 0;		/* it may be gone */
+			default:
+				break;
+		}
 	}
 	return 0;
 }
 
-/* Whether a client's close frame may be answered with its own code; otherwise *code is what it gets. */
+/* Says the close frame.  False: drop the connection. */
 static bool
-close_frame_is_good(const unsigned char *payload, size_t len, int *code)
+connection_say_close(Connection *connection)
 {
-	*code = CLOSE_PROTOCOL;
-	if (len == 1 || (len >= 2 && (payload[0] << 8 | payload[1]) >= 5000))
+	unsigned char frame[2 + WEBSOCKET_CONTROL_BYTES];
+	size_t		len = websocket_close_frame(frame, connection->close_code, connection->close_reason);
+
+	connection->closed = true;
+	if (!socket_write(connection->socket, frame, len))
 		return false;
-	*code = CLOSE_BAD_UTF8;
-	return len <= 2 || json_is_utf8((const char *) payload + 2, len - 2);
-}
-
-/*
- * The client closes (RFC 6455 section 5.5.1).  What it asked before is
- * answered as far as that can be done now; what it says later is not heard.
- * The library answers with the same frame, but does not look at all of it.
- */
-int
-connection_peer_closes(Connection *connection, struct lws *wsi, const unsigned char *payload, size_t len)
-{
-	int			code;
-
-	connection_sleep(connection);
-	if (!connection_flush(connection))
-		return -1;
-	connection->deaf = true;
-	if (close_frame_is_good(payload, len, &code))
-		return 0;
-	lws_close_reason(wsi, (enum lws_close_status) code, NULL, 0);
-	return -1;
+	if (connection->deaf)
+		connection_end(connection);
+	return true;
 }
 
 /*
@@ -339,14 +349,20 @@ int
 connection_writable(Connection *connection)
 {
 	connection_sleep(connection);
+	if (connection->closed)
+		return 0;
+	if (connection->pong_len > 0 && !socket_is_blocked(connection->socket))
+	{
+		size_t		len = connection->pong_len;
+
+		connection->pong_len = 0;
+		if (!socket_write(connection->socket, connection->pong, len))
+			return -1;
+	}
 	if (!connection_flush(connection))
 		return -1;
 	if (connection->close_code != 0 && connection->session->queue_count == 0
-		&& !lws_partial_buffered(connection->wsi))
-	{
-		lws_close_reason(connection->wsi, (enum lws_close_status) connection->close_code,
-						 (unsigned char *) connection->close_reason, strlen(connection->close_reason));
-		return -1;
-	}
+		&& !socket_is_blocked(connection->socket))
+		return connection_say_close(connection) ? 0 : -1;
 	return 0;
 }

@@ -6,53 +6,30 @@
 #include "server_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/*
- * Copies one header, "" when it is absent; false when it does not fit.
- */
-bool
-server_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
-{
-	out[0] = '\0';
-	if (lws_hdr_total_length(wsi, token) == 0)
-		return true;
-	return lws_hdr_copy(wsi, out, (int) size, token) >= 0;
-}
-
-/* One header that the library has no number for; name: in small letters, with its colon. */
-static bool
-server_custom_header(struct lws *wsi, const char *name, char *out, size_t size)
-{
-	int			name_len = (int) strlen(name);
-	int			len = lws_hdr_custom_length(wsi, name, name_len);
-
-	out[0] = '\0';
-	return len <= 0 || lws_hdr_custom_copy(wsi, out, (int) size, name, name_len) >= 0;
-}
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 /* Whether the other end of the socket is a proxy that we believe. */
 static bool
-server_is_proxied(struct lws *wsi)
+server_is_proxied(const Socket *socket)
 {
-	const Socket *socket = lws_get_opaque_user_data(wsi);
-
 	return network_list_has(&socket->server->proxies, &socket->peer);
 }
 
 /*
- * Who is asking: the other end, or whom trusted proxies name.  Only while the
- * request's headers are there.
+ * Who is asking: the other end, or whom trusted proxies name.
  */
 void
-server_client_address(struct lws *wsi, Address *address)
+server_client_address(const Socket *socket, const RequestHead *head, Address *address)
 {
-	const Socket *socket = lws_get_opaque_user_data(wsi);
 	char		forwarded[2048];
 
 	*address = socket->peer;
-	if (server_is_proxied(wsi) && server_header(wsi, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof(forwarded)))
+	if (server_is_proxied(socket) && request_join(head, "x-forwarded-for", forwarded, sizeof(forwarded)))
 		address_behind_proxies(&socket->server->proxies, forwarded, address);
 }
 
@@ -116,35 +93,26 @@ origin_is_listed(const char *list, const char *origin, const char *authority)
 }
 
 /* The host that the client addressed: a trusted proxy may have been told another than we are. */
-static bool
-server_host(struct lws *wsi, char *host, size_t size)
+static const char *
+server_host(const Socket *socket, const RequestHead *head)
 {
-	if (server_is_proxied(wsi))
-	{
-		if (!server_custom_header(wsi, "x-forwarded-host:", host, size))
-			return false;
-		if (host[0])
-			return true;
-	}
-	return server_header(wsi, WSI_TOKEN_HOST, host, size);
+	const char *host = server_is_proxied(socket) ? request_header(head, "x-forwarded-host") : NULL;
+
+	return host && host[0] ? host : request_header(head, "host");
 }
 
 /*
- * Whether pages of the request's origin may connect; programs send none.  Only
- * while the request's headers are there.
+ * Whether pages of the request's origin may connect; programs send none.
  */
 bool
-server_origin_allowed(struct lws *wsi)
+server_origin_allowed(const Socket *socket, const RequestHead *head)
 {
-	const Socket *socket = lws_get_opaque_user_data(wsi);
 	const char *allowed = socket->server->relay->config->allowed_origins;
-	char		origin[512];
-	char		host[512];
+	const char *origin = request_header(head, "origin");
+	const char *host;
 	const char *authority;
 
-	if (!server_header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin)))
-		return false;
-	if (origin[0] == '\0' || list_has(allowed, "*"))
+	if (origin == NULL || list_has(allowed, "*"))
 		return true;
 	authority = strstr(origin, "://");
 	if (authority == NULL)
@@ -152,66 +120,82 @@ server_origin_allowed(struct lws *wsi)
 	authority += 3;
 	if (allowed[0])
 		return origin_is_listed(allowed, origin, authority);
-	return server_host(wsi, host, sizeof(host))
-		&& same_authority(origin, authority, strlen(authority), host, strlen(host));
+	host = server_host(socket, head);
+	return host && same_authority(origin, authority, strlen(authority), host, strlen(host));
 }
 
 /* Whether the URL holds what is not to be logged by anybody on the way. */
 static bool
-server_url_has_token(struct lws *wsi)
+server_url_has_token(const RequestHead *head)
 {
 	static const char *const names[] = {"token=", "access_token=", "id_token=", "ticket=", "jwt=", "authorization="};
-	char		part[16384];		/* longer than all headers may be: nothing passes unseen */
+	char	  **args;
+	size_t		nargs;
+	bool		has = !request_split_query(head->query, REQUEST_HEAD_BYTES, &args, &nargs);	/* what cannot be read may hold one */
 
-	for (int i = 0; lws_hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i) != -1; i++)
+	for (size_t i = 0; i < nargs; i++)
 	{
-		if (i > 100)
-			return true;
 		for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
-			if (strncasecmp(part, names[n], strlen(names[n])) == 0)
-				return true;
+			if (strncasecmp(args[i], names[n], strlen(names[n])) == 0)
+				has = true;
+		free(args[i]);
 	}
-	return false;
+	free(args);
+	return has;
 }
 
-/* Whether the request is HTTP/1.1 with one key of 16 bytes in base64 (RFC 6455 section 4.2.1). */
+/* Whether the key are 16 bytes in base64. */
 static bool
-server_handshake_is_whole(struct lws *wsi)
+key_is_good(const char *key)
 {
 	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char		version[16];
-	char		key[32];
 
-	return server_header(wsi, WSI_TOKEN_HTTP, version, sizeof(version)) && strcmp(version, "HTTP/1.1") == 0
-		&& server_header(wsi, WSI_TOKEN_KEY, key, sizeof(key))
-		&& strspn(key, base64) == 22 && strcmp(key + 22, "==") == 0;
+	return key && strspn(key, base64) == 22 && strcmp(key + 22, "==") == 0;
 }
 
 /*
- * Judges an upgrade: 0 to go on, otherwise as the library's callback returns.
+ * What is wrong with a handshake (RFC 6455 section 4.2.1), a constant, and
+ * with which status to say so; NULL when nothing is.
  */
-int
-server_confirm_upgrade(struct lws *wsi, const char *upgrade)
+const char *
+server_upgrade_problem(const Socket *socket, const RequestHead *head, int *status)
 {
-	const Socket *socket = lws_get_opaque_user_data(wsi);
-	char		path[64];
-	char		version[16];
-	char		protocols[256];
+	const char *version = request_header(head, "sec-websocket-version");
 
-	if (upgrade == NULL || strcasecmp(upgrade, "websocket") != 0)
-		return -1;
-	if (socket->admin || !server_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path)) || strcmp(path, "/ws") != 0)
-		return http_error(wsi, 404, "not_found", "no such route");
-	if (!server_header(wsi, WSI_TOKEN_VERSION, version, sizeof(version)) || strcmp(version, "13") != 0)
-		return http_error(wsi, 426, "bad_request", "Sec-WebSocket-Version must be 13");
-	if (!server_handshake_is_whole(wsi))
-		return http_error(wsi, 400, "bad_request", "not a handshake of RFC 6455");
-	if (!server_header(wsi, WSI_TOKEN_PROTOCOL, protocols, sizeof(protocols))
-		|| (protocols[0] && !list_has(protocols, "taskchat.v1")))
-		return http_error(wsi, 400, "bad_request", "the sub-protocol is taskchat.v1");
-	if (!server_origin_allowed(wsi))
-		return http_error(wsi, 403, "forbidden", "this origin is not allowed");
-	if (server_url_has_token(wsi))
-		return http_error(wsi, 400, "bad_request", "a token does not belong in the URL");
-	return 0;
+	*status = 426;
+	if (!request_list_has(head, "upgrade", "websocket"))
+		return "this is a WebSocket";
+	if (version == NULL || strcmp(version, "13") != 0)
+		return "Sec-WebSocket-Version must be 13";
+	*status = 400;
+	if (head->http_1_0 || !request_list_has(head, "connection", "upgrade") || !key_is_good(request_header(head, "sec-websocket-key"))
+		|| head->length > 0 || head->encoded)
+		return "not a handshake of RFC 6455";
+	if (request_header(head, "sec-websocket-protocol") && !request_list_has(head, "sec-websocket-protocol", "taskchat.v1"))
+		return "the sub-protocol is taskchat.v1";
+	if (server_url_has_token(head))
+		return "a token does not belong in the URL";
+	*status = 403;
+	return server_origin_allowed(socket, head) ? NULL : "this origin is not allowed";
+}
+
+/*
+ * Accepts a handshake without problem: the socket is a WebSocket then.  False:
+ * drop it.
+ */
+bool
+server_upgrade(Socket *socket, const RequestHead *head)
+{
+	unsigned char digest[SHA_DIGEST_LENGTH];
+	unsigned char accept[2 * SHA_DIGEST_LENGTH];
+	char		text[512];
+	int			len;
+
+	snprintf(text, sizeof(text), "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", request_header(head, "sec-websocket-key"));
+	SHA1((unsigned char *) text, strlen(text), digest);
+	EVP_EncodeBlock(accept, digest, sizeof(digest));
+	len = snprintf(text, sizeof(text), "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+				   "sec-websocket-accept: %s\r\n%s\r\n", (char *) accept,
+				   request_header(head, "sec-websocket-protocol") ? "sec-websocket-protocol: taskchat.v1\r\n" : "");
+	return socket_write(socket, text, (size_t) len) && connection_open(socket, head);
 }

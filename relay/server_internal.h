@@ -12,9 +12,10 @@
 #include <libwebsockets.h>
 
 #include "address.h"
-#include "http.h"
+#include "request.h"
 #include "server.h"
 #include "session.h"
+#include "websocket.h"
 
 #define SEND_BYTES 65536		/* at most so much in one send */
 #define TOKEN_BYTES 8192
@@ -32,6 +33,17 @@ typedef struct Door
 	Bucket		bucket;			/* sockets a second */
 } Door;
 
+/* What a socket is at. */
+typedef enum SocketStage
+{
+	STAGE_HEAD,					/* a request's head is read, or waited for */
+	STAGE_BODY,					/* and its body */
+	STAGE_ANSWER,				/* its answer is worked at; nothing is read */
+	STAGE_FILE,					/* its answer is a file that is being sent; nothing is read */
+	STAGE_WEBSOCKET,			/* it has become a WebSocket */
+	STAGE_LINGER				/* all is said: what still comes is thrown away until the client ends too */
+} SocketStage;
+
 /*
  * One accepted socket, from accept to close; the library keeps it as the
  * opaque pointer of its handle.
@@ -42,30 +54,40 @@ typedef struct Socket
 	struct lws *wsi;			/* the library's handle */
 	Address		peer;			/* the other end */
 	bool		admin;			/* came through admin_listen */
-	bool		guest;			/* in server->guests: no WebSocket yet */
-	bool		pipelined;		/* the next request came before the last one was answered */
+	bool		heard;			/* it has said something */
+	bool		working;		/* in socket_go_on() */
+	bool		shut;			/* our half is closed */
+	bool		guest;			/* in server->guests: its deadline counts */
+	SocketStage stage;			/* what it is at */
 	int64_t		deadline;		/* of a guest: when it is closed if nothing comes of it */
+	char	   *input;			/* bytes of requests that were not used yet */
+	size_t		input_len;		/* how many */
+	size_t		input_size;		/* bytes allocated */
+	size_t		lingered;		/* bytes thrown away */
+	struct HttpExchange *exchange;	/* the request under way, or NULL */
+	struct Connection *connection;	/* the WebSocket, or NULL */
 	struct Socket *prev;		/* in server->guests */
 	struct Socket *next;
 } Socket;
 
-/* What the library keeps for each connection. */
+/* A WebSocket connection. */
 typedef struct Connection
 {
-	Server	   *server;			/* where it lives; NULL before the upgrade */
+	Server	   *server;			/* where it lives */
+	Socket	   *socket;			/* under it */
 	struct lws *wsi;			/* the library's handle */
 	Session    *session;		/* the logic on top */
-	HttpReply	reply;			/* of plain HTTP */
-	char	   *text;			/* the message that comes in */
-	size_t		text_len;		/* bytes of it so far */
-	size_t		fragments;		/* pieces of it so far */
+	WebSocketReader reader;		/* what comes in */
+	unsigned char pong[2 + WEBSOCKET_CONTROL_BYTES];	/* the last ping's answer, while the kernel takes nothing */
+	size_t		pong_len;		/* bytes of it; 0: none is due */
 	int			close_code;		/* 0: stays */
 	const char *close_reason;	/* a constant */
 	int64_t		close_at;		/* when it is dropped if it does not go by itself */
 	int64_t		pinged_at;		/* last ping */
 	bool		pong_due;		/* and not answered yet */
 	bool		waking;			/* in server->waking */
-	bool		deaf;			/* the client has closed: what it says after that counts no more */
+	bool		deaf;			/* nothing that comes counts any more: the client has closed, or broken the rules */
+	bool		closed;			/* our close frame is out */
 	struct Connection *prev;	/* in server->connections */
 	struct Connection *next;
 	struct Connection *wake_prev;	/* in server->waking */
@@ -91,6 +113,7 @@ struct Server
 	size_t		nsockets;		/* accepted and not closed */
 	size_t		socket_limit;	/* more are closed at once */
 	size_t		session_limit;	/* more are told 1013 */
+	size_t		input_bytes;	/* of requests that are not whole, of all sockets */
 	Connection *connections;	/* upgraded ones */
 	Connection *waking;			/* those with frames to be sent in this turn */
 	unsigned char buffer[LWS_PRE + SEND_BYTES]; /* one send */
@@ -106,22 +129,34 @@ extern void socket_settle(Socket *socket);
 extern void socket_gone(Socket *socket);
 extern void server_sweep_guests(Server *server);
 
+/* server_socket.c */
+extern int	socket_receive(Socket *socket, const void *in, size_t len);
+extern int	socket_writable(Socket *socket);
+extern bool socket_go_on(Socket *socket);
+extern void socket_use(Socket *socket, size_t n);
+extern void socket_hold(Socket *socket, bool hold);
+extern bool socket_write(Socket *socket, const void *bytes, size_t len);
+extern bool socket_is_blocked(const Socket *socket);
+extern bool socket_client_is_gone(const Socket *socket);
+extern void socket_linger(Socket *socket);
+extern void socket_kill(Socket *socket);
+extern void socket_release(Socket *socket);
+
 /* server_tls.c */
 extern ServerTls *server_tls_load(const Config *config, char **error);
 extern void server_tls_free(ServerTls *tls);
 extern void server_tls_prepare(Server *server, void *ssl_ctx);
 
 /* server_handshake.c */
-extern bool server_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size);
-extern bool server_origin_allowed(struct lws *wsi);
-extern void server_client_address(struct lws *wsi, Address *address);
-extern int	server_confirm_upgrade(struct lws *wsi, const char *upgrade);
+extern bool server_origin_allowed(const Socket *socket, const RequestHead *head);
+extern void server_client_address(const Socket *socket, const RequestHead *head, Address *address);
+extern const char *server_upgrade_problem(const Socket *socket, const RequestHead *head, int *status);
+extern bool server_upgrade(Socket *socket, const RequestHead *head);
 
 /* server_connection.c */
-extern int	connection_open(Server *server, Connection *connection, struct lws *wsi);
+extern bool connection_open(Socket *socket, const RequestHead *head);
 extern void connection_gone(Connection *connection);
-extern int	connection_receive(Connection *connection, struct lws *wsi, const void *in, size_t len);
-extern int	connection_peer_closes(Connection *connection, struct lws *wsi, const unsigned char *payload, size_t len);
+extern int	connection_receive(Connection *connection, const void *in, size_t len);
 extern int	connection_writable(Connection *connection);
 extern void connection_sweep(Connection *connection);
 extern void server_flush_waking(Server *server);

@@ -93,6 +93,7 @@ socket_settle(Socket *socket)
 void
 socket_gone(Socket *socket)
 {
+	socket_release(socket);
 	socket_settle(socket);
 	socket->server->nsockets--;
 	free(socket);
@@ -113,7 +114,7 @@ server_sweep_guests(Server *server)
 		if (server->relay->now < socket->deadline)
 			continue;
 		if (socket->wsi)
-			lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+			socket_kill(socket);
 		else
 			socket_gone(socket);
 	}
@@ -143,7 +144,7 @@ server_adopt(Server *server, int fd, const Address *peer, bool admin)
 	DL_APPEND(server->guests, socket);
 	server->nsockets++;
 	info.vh = tls ? server->secure : server->plain;
-	info.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | (tls ? LWS_ADOPT_ALLOW_SSL : 0);
+	info.type = LWS_ADOPT_SOCKET | (tls ? LWS_ADOPT_ALLOW_SSL : 0);
 	info.fd.sockfd = fd;
 	info.opaque = socket;
 	(void) lws_adopt_descriptor_vhost_via_info(&info);
