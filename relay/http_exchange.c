@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 /*
@@ -62,13 +61,10 @@ void
 exchange_begin(HttpExchange *exchange)
 {
 	const RequestHead *head = &exchange->head;
-	const char *authorization = request_header(head, "authorization");
-
 	exchange->method = read_method(head->method, &exchange->no_body);
 	exchange->api = api_is_path(head->path);
 	exchange->closing = !head->keep_alive || exchange->relay->draining;
-	if (authorization && strncasecmp(authorization, "Bearer ", 7) == 0)
-		exchange->token = authorization + 7 + strspn(authorization + 7, " ");
+	exchange->token = request_bearer(head);
 	if (exchange->api && server_origin_allowed(exchange->socket, head))
 		exchange->origin = request_header(head, "origin");
 }

@@ -262,7 +262,8 @@ request_parse(RequestHead *head, const char *bytes, size_t len, size_t *used, Re
 	{
 		if (end == NULL && len < REQUEST_HEAD_BYTES)
 			return REQUEST_PARTIAL;
-		return memmem(bytes + skip, len - skip, "\r\n", 2) ? bad(problem, 431, "the headers are too large") : bad(problem, 414, "the URL is too long");
+		return memmem(bytes + skip, REQUEST_HEAD_BYTES - skip, "\r\n", 2) ? bad(problem, 431, "the headers are too large")
+			: bad(problem, 414, "the URL is too long");
 	}
 	*used = (size_t) (end - bytes) + 4;
 	head->size = *used - skip;
@@ -299,6 +300,20 @@ request_header(const RequestHead *head, const char *name)
 		if (strcmp(head->headers[i].name, name) == 0)
 			return head->headers[i].value;
 	return NULL;
+}
+
+/*
+ * The token of the Authorization header, perhaps an empty one; NULL when there
+ * is none of this scheme (RFC 6750).
+ */
+const char *
+request_bearer(const RequestHead *head)
+{
+	const char *value = request_header(head, "authorization");
+
+	if (value == NULL || strncasecmp(value, "Bearer", 6) != 0 || (value[6] != ' ' && value[6] != '\0'))
+		return NULL;
+	return value + 6 + strspn(value + 6, " ");
 }
 
 /*

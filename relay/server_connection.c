@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <utlist.h>
 
@@ -181,20 +180,6 @@ connection_sweep(Connection *connection)
 
 static const SessionPort connection_port = {connection_wake, connection_close};
 
-/* Logs in by the handshake's header, when there is one. */
-static void
-connection_bearer(Connection *connection, const RequestHead *head)
-{
-	const char *header = request_header(head, "authorization");
-
-	if (header && strncasecmp(header, "Bearer ", 7) == 0)
-	{
-		const char *token = header + 7 + strspn(header + 7, " ");
-
-		session_bearer(connection->session, token, strlen(token));
-	}
-}
-
 /* Who it is: the only place where a log line has the address. */
 static void
 connection_log_client(const Connection *connection, const RequestHead *head)
@@ -216,6 +201,7 @@ connection_open(Socket *socket, const RequestHead *head)
 {
 	Server	   *server = socket->server;
 	Connection *connection = calloc(1, sizeof(*connection));
+	const char *token = request_bearer(head);
 
 	if (connection == NULL)
 		return false;
@@ -238,8 +224,8 @@ connection_open(Socket *socket, const RequestHead *head)
 		session_close(connection->session, CLOSE_GOING_AWAY, "going away");
 	else if (server->relay->nsessions > server->session_limit)
 		session_close(connection->session, CLOSE_FULL, "full");
-	else
-		connection_bearer(connection, head);
+	else if (token)
+		session_bearer(connection->session, token, strlen(token));
 	return true;
 }
 

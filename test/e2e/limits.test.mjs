@@ -87,7 +87,7 @@ test('time limits: silence, headers and bodies by drops, no log-in, no pong', as
   assert.ok(bare[4].heard.includes('\x11\x31'), 'closed with 4401');
   await talk.goesOn();
   assert.equal(talk.ada.closed, null);
-  assert.equal(descriptors(relay), before);
+  assert.ok(descriptors(relay) <= before);
   const deaf = world.client('ben', { headers: {} });
   await deaf.event('welcome');
   deaf.socket.pause();
