@@ -18,7 +18,7 @@ typedef enum WireCode
 
 extern const char *wire_code_name(WireCode code);
 extern int	wire_code_http_status(WireCode code);
-/* constraint_name may be NULL.  After interface.md's table of errors. */
+/* constraint_name may be NULL. */
 extern WireCode wire_code_of_sqlstate(const char *sqlstate, const char *constraint_name);
 
 #define CLOSE_NORMAL 1000

@@ -146,7 +146,7 @@ test('when descriptors are short the rest is turned away, no core burns, and tho
 });
 
 test('a slow reader is let go with its queue; the others hear everything', async () => {
-  const relay = await world.startRelay({ 'max-queue-bytes': 65536, 'rate-commands': 1000, 'rate-commands-burst': 2000 });
+  const relay = await world.startRelay({ 'max-queue-bytes': 262144, 'rate-commands': 1000, 'rate-commands-burst': 2000 });
   const talk = await conversation();
   const slow = await world.login('ben');
   await slow.good({ type: 'join_task_room', task_id: 'calm' });
