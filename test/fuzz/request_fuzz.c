@@ -1,7 +1,7 @@
 /*
  * request_fuzz.c
  *	  Any bytes as the head of an HTTP request; after a leading '@' each 0x1e
- *	  stands for CR LF.  What is taken keeps what the rest of the relay relies
+ *	  stands for CR LF, and an empty line follows.  What is taken keeps what the rest of the relay relies
  *	  on, and ends where it ends, however much has come behind it.
  */
 #include <stdint.h>
@@ -18,11 +18,11 @@ want(bool holds)
 		abort();
 }
 
-/* The input with CR LF for 0x1e; to be freed. */
+/* The input with CR LF for 0x1e, and an empty line; to be freed. */
 static char *
 with_crlf(const uint8_t *data, size_t size, size_t *len)
 {
-	char	   *text = malloc(2 * size + 1);
+	char	   *text = malloc(2 * size + 4);
 
 	*len = 0;
 	for (size_t i = 0; i < size; i++)
@@ -31,6 +31,8 @@ with_crlf(const uint8_t *data, size_t size, size_t *len)
 			text[(*len)++] = '\r';
 		text[(*len)++] = data[i] == 0x1e ? '\n' : (char) data[i];
 	}
+	memcpy(text + *len, "\r\n\r\n", 4);
+	*len += 4;
 	return text;
 }
 
