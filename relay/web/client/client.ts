@@ -92,8 +92,8 @@ export class TaskChatClient extends Store<ClientState> {
 	readonly #resolver: ClientOptions['resolveUser'];
 	readonly #outbox: Outbox;
 	readonly #link: RoomLink;
-	/** What is kept for this user in this browser; signOut() removes it. */
-	readonly vault: Vault;
+	/** @internal What is kept for this user in this browser; signOut() removes it. */
+	readonly _vault: Vault;
 	#stopWatching: (() => void) | null = null;
 	#asleep = false;
 	#userId: string | null = null;
@@ -104,29 +104,29 @@ export class TaskChatClient extends Store<ClientState> {
 	constructor(options: ClientOptions) {
 		super();
 		const socket = this.#socket = new TaskChatSocket(options, {
-			onState: (state) => this.#onState(state),
-			onEvent: (event) => this.#onEvent(event),
+			_onState: (state) => this.#onState(state),
+			_onEvent: (event) => this.#onEvent(event),
 		});
 		const storage = options.storage === undefined ? ownStorage() : options.storage;
-		const vault = this.vault = new Vault(storage);
+		const vault = this._vault = new Vault(storage);
 		/* Without a shared storage there is nothing to take turns for. */
 		const outbox = this.#outbox = new Outbox(vault, storage ? options.locks ?? globalThis.navigator?.locks : undefined, {
-			ready: (address) => socket.isOpen() && this.#owners(address).every((room) => room.mayPost()),
-			post: async ({ address, draft, clientMsgId }) =>
+			_ready: (address) => socket._isOpen() && this.#owners(address).every((room) => room._mayPost()),
+			_post: async ({ address, draft, clientMsgId }) =>
 				(await socket.request('send_message', { ...address, ...draft, client_msg_id: clientMsgId })).message,
-			tail: (address) => Math.min(...this.#owners(address).map((room) => room.tail())),
-			changed: (address) => {
-				for (const room of this.#owners(address))
-					room.refresh();
-				this.changed();
+			_tail: (address) => Math.min(...this.#owners(address).map((room) => room._tail())),
+			_changed: () => {
+				for (const room of this.#rooms.values())
+					room._changed();
+				this._changed();
 			},
 		});
 		this.#resolver = options.resolveUser;
 		this.#link = {
-			vault, outbox, socket,
-			joins: new Joins(socket, () => [...this.#rooms.values()]),
-			userId: () => this.#userId,
-			changed: () => this.changed(),
+			_vault: vault, _outbox: outbox, _socket: socket,
+			_joins: new Joins(socket, () => [...this.#rooms.values()]),
+			_userId: () => this.#userId,
+			_changed: () => this._changed(),
 		};
 		if (options.userId !== undefined)
 			this.#setUser(options.userId);
@@ -136,22 +136,22 @@ export class TaskChatClient extends Store<ClientState> {
 	connect(): void {
 		this.#asleep = false;
 		this.#stopWatching ??= watchPage({
-			wake: () => {
+			_wake: () => {
 				if (this.#asleep)
 					this.connect();
 				else
-					this.#socket.wake();
+					this.#socket._wake();
 			},
-			sleep: () => {
+			_sleep: () => {
 				/* Who waits has no connection, and may have been asked to wait. */
 				this.#asleep = /^(connecting|open)$/.test(this.#socket.getState().status);
 				if (this.#asleep)
 					this.#socket.close();
 			},
-			stored: (key, value) => {
-				const { prefix } = this.vault;
+			_stored: (key, value) => {
+				const { _prefix: prefix } = this._vault;
 				if (prefix && key.startsWith(prefix))
-					this.#outbox.heard(key.slice(prefix.length), value);
+					this.#outbox._heard(key.slice(prefix.length), value);
 			},
 		});
 		this.#socket.connect();
@@ -171,10 +171,10 @@ export class TaskChatClient extends Store<ClientState> {
 	signOut(): void {
 		this.close();
 		this.#forget();
-		this.vault.clear();
+		this._vault._clear();
 		this.#userId = null;
 		this.#wasOpen = false;
-		this.changed();
+		this._changed();
 	}
 
 	/** The room of this address: always the same object. Join it to see anything. */
@@ -253,15 +253,15 @@ export class TaskChatClient extends Store<ClientState> {
 		if (this.#userId !== null)
 			this.#forget();
 		this.#userId = userId;
-		this.vault.open(userId);
-		this.#outbox.opened();
+		this._vault._open(userId);
+		this.#outbox._opened();
 	}
 
 	#forget(): void {
-		this.#outbox.clear();
+		this.#outbox._clear();
 		this.#people.clear();
 		for (const room of this.#rooms.values())
-			room.forget();
+			room._forget();
 	}
 
 	/* ---- the connection ---- */
@@ -269,19 +269,19 @@ export class TaskChatClient extends Store<ClientState> {
 	#onState({ welcome, status }: SocketState): void {
 		if (welcome) {
 			this.#setUser(welcome.user_id);
-			this.#maxContentBytes = welcome.limits?.max_content_bytes ?? this.#maxContentBytes;
+			this.#maxContentBytes = welcome.limits.max_content_bytes;
 			this.#wasOpen = true;
 			for (const room of this.#rooms.values())
-				room.connected();
-			this.#outbox.connected();
+				room._connected();
+			this.#outbox._connected();
 			if (this.#currentTask !== null)
 				this.#tellCurrentTask();
 		} else if (status !== 'connecting') {
 			for (const room of this.#rooms.values())
-				room.disconnected();
-			this.#outbox.disconnected();
+				room._disconnected();
+			this.#outbox._disconnected();
 		}
-		this.changed();
+		this._changed();
 	}
 
 	#onEvent(event: Exclude<ServerEvent, SessionEvent>): void {
@@ -289,8 +289,8 @@ export class TaskChatClient extends Store<ClientState> {
 		if (event.type === 'notification')
 			return;
 		for (const room of this.#rooms.values())
-			if (room.matches(event))
-				room.event(event);
+			if (room._matches(event))
+				room._event(event);
 		this.#emit('event', event);
 	}
 
@@ -301,23 +301,24 @@ export class TaskChatClient extends Store<ClientState> {
 	}
 
 	#owners(address: { task_id: string; applicant_id?: string | null }): Room[] {
-		return [...this.#rooms.values()].filter((room) => room.owns(address));
+		return [...this.#rooms.values()].filter((room) => room._owns(address));
 	}
 
 	#tellCurrentTask(): void {
-		if (this.#socket.isOpen())
+		if (this.#socket._isOpen())
 			this.request('user_presence', { current_task_id: this.#currentTask }).catch(() => {
 				/* Told again with the next log-in; presence is no promise. */
 			});
 	}
 
-	protected override build(): ClientState {
+	/** @internal */
+	protected override _build(): ClientState {
 		const { status, transport, closeCode, retryAt } = this.#socket.getState();
 		return {
 			status, transport, closeCode, retryAt,
 			userId: this.#userId, wasOpen: this.#wasOpen, maxContentBytes: this.#maxContentBytes,
-			catchingUp: status === 'open' && [...this.#rooms.values()].some((room) => !room.mayPost()),
-			queued: this.#outbox.queued(), pausedUntil: this.#outbox.pausedUntil,
+			catchingUp: status === 'open' && [...this.#rooms.values()].some((room) => !room._mayPost()),
+			queued: this.#outbox._queued(), pausedUntil: this.#outbox._pausedUntil,
 		};
 	}
 }

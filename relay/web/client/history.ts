@@ -3,12 +3,10 @@
  * loaded.
  */
 
+import { PAGE } from './line.js';
 import type { Line } from './line.js';
 import type { DurableEvent, RoomAddress } from './protocol.js';
 import type { TaskChatSocket } from './socket.js';
-
-/** So many events are shown first, and fetched at a time. */
-export const PAGE = 50;
 
 /**
  * Puts the page before the line's head in front of it: the line has no gaps, so
@@ -16,20 +14,20 @@ export const PAGE = 50;
  * rejects with a TaskChatError.
  */
 export async function fetchOlder(socket: TaskChatSocket, address: RoomAddress, line: Line): Promise<void> {
-	const { head, epoch } = line;
-	const from = Math.max(line.firstSeq - 1, head - 1 - PAGE, 0);
+	const { _head: head, epoch } = line;
+	const from = Math.max(line._firstSeq - 1, head - 1 - PAGE, 0);
 	const events: DurableEvent[] = [];
 	/* A page may come in pieces, as replies are cut by bytes. */
 	for (let after = from; after < head - 1;) {
 		const page = await socket.request('get_events', { ...address, after_seq: after, limit: head - 1 - after });
-		if (page.epoch !== epoch || line.epoch !== epoch || line.head !== head)
+		if (page.epoch !== epoch || line.epoch !== epoch || line._head !== head)
 			return;
-		line.firstSeq = Math.max(line.firstSeq, page.first_seq);
+		line._firstSeq = Math.max(line._firstSeq, page.first_seq);
 		const last = page.events.at(-1);
 		if (!last)
 			break;
 		events.push(...page.events);
 		after = last.seq;
 	}
-	line.prepend(events, from);
+	line._prepend(events, from);
 }

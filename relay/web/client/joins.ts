@@ -4,7 +4,7 @@
  * many or the reply can't hold them.
  */
 
-import { TaskChatError, asError, roomKey, toError } from './protocol.js';
+import { asError, roomKey, toError } from './protocol.js';
 import type { JoinRequest, RoomRefusal, RoomSnapshot } from './protocol.js';
 import type { Room } from './room.js';
 import type { TaskChatSocket } from './socket.js';
@@ -28,25 +28,25 @@ export class Joins {
 	}
 
 	/** Joins the room with the next command; the outcome is told to the room. */
-	ask(room: Room): void {
+	_ask(room: Room): void {
 		if (this.#asking.size === 0)
 			queueMicrotask(() => this.#send());
 		this.#asking.add(room);
 	}
 
 	/** Leaves the room, unless another Room of the same address is in use. */
-	leave(room: Room): void {
+	_leave(room: Room): void {
 		this.#asking.delete(room);
-		const address = room.getAddress();
+		const address = room._getAddress();
 		const key = roomKey(address);
-		if (this.#rooms().some((other) => other !== room && other.wanted() && roomKey(other.getAddress()) === key))
+		if (this.#rooms().some((other) => other !== room && other._wanted() && roomKey(other._getAddress()) === key))
 			return;
 		/* Events of a room that nobody wants are passed over. */
 		this.#socket.request('leave_task_room', address).catch(() => {});
 	}
 
 	#send(): void {
-		const joins = [...this.#asking].map((room) => ({ room, request: room.joinRequest() }));
+		const joins = [...this.#asking].map((room) => ({ room, request: room._joinRequest() }));
 		this.#asking.clear();
 		while (joins.length > 0)
 			void this.#join(joins.splice(0, AT_ONCE));
@@ -64,22 +64,20 @@ export class Joins {
 			/* With the connection gone, the next log-in joins again. */
 			if (asError(error).code !== 'disconnected')
 				for (const { room } of batch)
-					room.refused(error);
+					room._refused(error);
 		}
 	}
 
 	#outcome({ room, request }: Join, outcome: RoomSnapshot | RoomRefusal | undefined, someJoined: boolean): void {
-		if (!outcome)
-			room.refused(new TaskChatError('unavailable', 'no outcome'));
-		else if (!('error' in outcome))
-			if (room.wanted())
-				void room.joined(outcome, request);
-			else
-				this.leave(room);
-		else if (outcome.error.code === 'limit_exceeded' && someJoined)
+		const error = outcome && 'error' in outcome ? outcome.error : undefined;
+		if (error?.code === 'limit_exceeded' && someJoined)
 			/* It didn't fit into the reply: ask again. */
-			this.ask(room);
+			this._ask(room);
+		else if (!outcome || 'error' in outcome)
+			room._refused(toError(error));
+		else if (room._wanted())
+			void room._joined(outcome, request);
 		else
-			room.refused(toError(outcome.error));
+			this._leave(room);
 	}
 }

@@ -9,6 +9,9 @@
 
 import type { DurableEvent, MemberChanged, Message, RoomStatusChanged, TaskUpdate } from './protocol.js';
 
+/** So many events are shown first, and fetched at a time. */
+export const PAGE = 50;
+
 export type NoticeEvent = MemberChanged | TaskUpdate | RoomStatusChanged;
 
 /** One thing to show: a message, or a line that says what happened. */
@@ -16,11 +19,9 @@ export type LineEntry =
 	| { kind: 'message'; seq: number; message: Message }
 	| { kind: 'notice'; seq: number; event: NoticeEvent };
 
-export type Verdict = 'applied' | 'known' | 'gap';
-
 /* The newer of two states of one message: editing, deleting and reading only go forward. */
 function newer(held: Message, came: Message): Message {
-	const rank = (message: Message): string => message.deleted_at ? `2${message.deleted_at}` : `1${message.edited_at ?? ''}`;
+	const rank = ({ deleted_at, edited_at }: Message): string => (deleted_at ? 1 : 0) + (edited_at ?? '');
 	const winner = rank(came) >= rank(held) ? came : held;
 	return { ...winner, read_at: winner.read_at ?? held.read_at ?? came.read_at };
 }
@@ -29,25 +30,25 @@ export class Line {
 	/** The epoch that the seqs belong to; null before the first snapshot. */
 	epoch: string | null = null;
 	/** The lowest seq that the server still keeps. */
-	firstSeq = 1;
+	_firstSeq = 1;
 	/** The newest seq that was applied. */
-	tail = 0;
+	_tail = 0;
 	/** The oldest seq that is loaded; tail + 1 while nothing is. */
-	head = 1;
+	_head = 1;
 	#entries: LineEntry[] = [];
 
 	/** Drops everything; the next event to apply is after + 1. */
-	restart(epoch: string, firstSeq: number, after: number): void {
+	_restart(epoch: string, firstSeq: number, after: number): void {
 		this.epoch = epoch;
-		this.firstSeq = firstSeq;
-		this.tail = after;
-		this.head = after + 1;
+		this._firstSeq = firstSeq;
+		this._tail = after;
+		this._head = after + 1;
 		this.#entries = [];
 	}
 
 	/** True when older events exist that are not loaded. */
-	hasOlder(): boolean {
-		return this.epoch !== null && this.head > this.firstSeq;
+	_hasOlder(): boolean {
+		return this.epoch !== null && this._head > this._firstSeq;
 	}
 
 	/** The entries in order of seq: a copy that will not change. */
@@ -55,38 +56,28 @@ export class Line {
 		return this.#entries.slice();
 	}
 
-	/** Applies an event if it is the next one. */
-	append(event: DurableEvent): Verdict {
-		if (event.seq <= this.tail)
-			return 'known';
-		if (event.seq !== this.tail + 1)
-			return 'gap';
-		this.tail = event.seq;
-		const entry = this.#take(event);
-		if (entry)
-			this.#entries.push(entry);
-		return 'applied';
+	/** Applies an event if it is the next one (0); gives how many are missing before it, or below 0 for a known one. */
+	_append(event: DurableEvent): number {
+		const missing = event.seq - this._tail - 1;
+		if (missing === 0) {
+			this._tail = event.seq;
+			this.#entries.push(...this.#take(event));
+		}
+		return missing;
 	}
 
 	/**
 	 * Puts a page of older events before what is loaded. Takes them oldest
 	 * first, from `from` + 1 up to the one before the present head.
 	 */
-	prepend(events: DurableEvent[], from: number): void {
-		const page: LineEntry[] = [];
-		for (const event of events) {
-			if (event.seq >= this.head)
-				continue;
-			const entry = this.#take(event);
-			if (entry)
-				page.push(entry);
-		}
+	_prepend(events: DurableEvent[], from: number): void {
+		const page = events.flatMap((event) => (event.seq < this._head ? this.#take(event) : []));
 		this.#entries = [...page, ...this.#entries];
-		this.head = Math.min(this.head, Math.max(from + 1, this.firstSeq));
+		this._head = Math.min(this._head, Math.max(from + 1, this._firstSeq));
 	}
 
 	/** Puts a newer state of a message in the place of the held one. */
-	update(message: Message): void {
+	_update(message: Message): void {
 		const index = this.#entries.findLastIndex((entry) => entry.kind === 'message' && entry.message.id === message.id);
 		const held = this.#entries[index];
 		if (held?.kind === 'message')
@@ -94,17 +85,13 @@ export class Line {
 	}
 
 	/* The entry that an event makes, if it makes one. */
-	#take(event: DurableEvent): LineEntry | null {
-		switch (event.type) {
-			case 'message_received':
-				return { kind: 'message', seq: event.seq, message: event.message };
-			case 'message_edited':
-			case 'message_deleted':
-				if ('seq' in event.message)
-					this.update(event.message);
-				return null;
-			default:
-				return { kind: 'notice', seq: event.seq, event };
-		}
+	#take(event: DurableEvent): LineEntry[] {
+		if (!('message' in event))
+			return [{ kind: 'notice', seq: event.seq, event }];
+		if (event.type === 'message_received')
+			return [{ kind: 'message', seq: event.seq, message: event.message }];
+		if ('seq' in event.message)
+			this._update(event.message);
+		return [];
 	}
 }

@@ -99,7 +99,7 @@ export class NotificationList extends Store<NotificationListState> {
 	/* After a log-in: what came since the last one that was told, and for the first time a page to show. */
 	async #catchUp(held: Notification[]): Promise<void> {
 		try {
-			const cursor = this.#client.vault.get(CURSOR);
+			const cursor = this.#client._vault.get(CURSOR);
 			if (cursor !== null)
 				await this.#missed(Number(cursor), held);
 			if (!this.#loaded && held === this.#held)
@@ -137,11 +137,11 @@ export class NotificationList extends Store<NotificationListState> {
 	#take(came: Notification[], fresh: boolean): void {
 		const ids = new Set(came.map((one) => one.id));
 		this.#items = [...came, ...this.#items.filter((one) => !ids.has(one.id))].sort((a, b) => b.seq - a.seq);
-		this.changed();
-		const told = Number(this.#client.vault.get(CURSOR) ?? 0);
+		this._changed();
+		const told = Number(this.#client._vault.get(CURSOR) ?? 0);
 		const newest = Math.max(told, ...came.map((one) => one.seq));
 		/* Without a cursor the first page is history; an empty one begins at 0. */
-		this.#client.vault.set(CURSOR, String(newest));
+		this.#client._vault.set(CURSOR, String(newest));
 		if (fresh)
 			for (const one of came)
 				if (one.seq > told)
@@ -150,17 +150,18 @@ export class NotificationList extends Store<NotificationListState> {
 
 	#failed(error: unknown): void {
 		this.#error = asError(error);
-		this.changed();
+		this._changed();
 	}
 
 	#forget(userId: string | null): void {
 		this.#userId = userId;
 		this.#items = [];
 		this.#loaded = this.#hasMore = false;
-		this.changed();
+		this._changed();
 	}
 
-	protected override build(): NotificationListState {
+	/** @internal */
+	protected override _build(): NotificationListState {
 		return {
 			notifications: this.#items, hasMore: this.#hasMore, loaded: this.#loaded, error: this.#error,
 			unread: this.#items.filter((one) => one.read_at === null).length,

@@ -44,11 +44,11 @@ export interface LocksLike {
 
 export interface Carrier {
 	/** True when messages of this room may go out now. */
-	ready(address: RoomAddress): boolean;
-	post(pending: PendingMessage): Promise<Message>;
+	_ready(address: RoomAddress): boolean;
+	_post(pending: PendingMessage): Promise<Message>;
 	/** The seq up to which the room's line is applied; Infinity where nobody watches the line. */
-	tail(address: RoomAddress): number;
-	changed(address: RoomAddress): void;
+	_tail(address: RoomAddress): number;
+	_changed(): void;
 }
 
 /* What stands in the vault: `at` gives the order, `message` says that it is committed. */
@@ -59,9 +59,9 @@ interface Stored {
 }
 
 interface Item extends Stored {
-	attempt: number;
+	_attempt: number;
 	/* It stands in the vault, so that its absence there would tell something. */
-	saved: boolean;
+	_saved: boolean;
 	committed: Promise<Message>;
 	resolve(message: Message): void;
 	reject(error: TaskChatError): void;
@@ -75,19 +75,17 @@ const KIND = 'out:';
 
 function nothing(): void {}
 
-/** A random id; crypto.randomUUID exists in secure contexts only. */
+/** 128 random bits; crypto.randomUUID exists in secure contexts only. */
 function newClientMsgId(): string {
-	return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+	return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }
 
 function toItem(stored: Stored): Item {
-	let settle!: Pick<Item, 'resolve' | 'reject'>;
-	const committed = new Promise<Message>((resolve, reject) => {
-		settle = { resolve, reject };
-	});
+	const item = { ...stored, _attempt: 0, _saved: false } as Item;
+	item.committed = new Promise((resolve, reject) => Object.assign(item, { resolve, reject }));
 	/* Whoever doesn't look at the promise sees the state of the message. */
-	committed.catch(nothing);
-	return { ...stored, ...settle, committed, attempt: 0, saved: false };
+	item.committed.catch(nothing);
+	return item;
 }
 
 /* What an older version, or somebody else, wrote is as good as nothing. */
@@ -111,7 +109,7 @@ export class Outbox {
 	/* The server said how long to wait: this is for all rooms. */
 	#pause: Timer;
 	/** When messages go out again that the server asked to hold back (milliseconds since 1970), or null. */
-	pausedUntil: number | null = null;
+	_pausedUntil: number | null = null;
 	/* Gives the lock back; set while this tab may send. */
 	#release: (() => void) | null = null;
 	#asked = false;
@@ -123,17 +121,17 @@ export class Outbox {
 	}
 
 	/** What is pending in the rooms that `belongs` takes, in the order of sending. */
-	list(belongs: (address: RoomAddress) => boolean): PendingMessage[] {
+	_list(belongs: (address: RoomAddress) => boolean): PendingMessage[] {
 		return this.#items.map((item) => item.shown).filter((shown) => belongs(shown.address));
 	}
 
 	/** How many wait to be sent. */
-	queued(): number {
+	_queued(): number {
 		return this.#items.filter((item) => item.shown.status === 'sending').length;
 	}
 
 	/** Takes a message to send; where too many wait already it has failed at once. */
-	add(address: RoomAddress, draft: MessageDraft): SentMessage {
+	_add(address: RoomAddress, draft: MessageDraft): SentMessage {
 		const clientMsgId = newClientMsgId();
 		const item = toItem({
 			at: this.#next(),
@@ -144,23 +142,23 @@ export class Outbox {
 			this.#fail(item, new TaskChatError('limit_exceeded', 'too many unsent messages'));
 		else
 			this.#change(item, {});
-		this.pump();
+		this._pump();
 		return { clientMsgId, committed: item.committed };
 	}
 
 	/** Sends a failed message again, after those that wait already, under the same id. */
-	retry(clientMsgId: string): void {
+	_retry(clientMsgId: string): void {
 		const item = this.#failed(clientMsgId);
 		if (!item)
 			return;
 		item.at = this.#next();
 		this.#change(item, { status: 'sending', error: null });
 		this.#sort();
-		this.pump();
+		this._pump();
 	}
 
 	/** Drops a failed message. */
-	discard(clientMsgId: string): void {
+	_discard(clientMsgId: string): void {
 		const item = this.#failed(clientMsgId);
 		if (!item)
 			return;
@@ -169,14 +167,14 @@ export class Outbox {
 	}
 
 	/** The line has this message now: it is pending no more. */
-	arrived(message: Message): void {
+	_arrived(message: Message): void {
 		const item = this.#find(message.client_msg_id);
 		if (item)
 			this.#finish(item, message);
 	}
 
 	/** The lines have gone on, or are watched no more: what they show is pending no more. */
-	settled(): void {
+	_settled(): void {
 		for (const item of this.#items)
 			this.#settle(item);
 	}
@@ -184,14 +182,14 @@ export class Outbox {
 	/* ---- with the vault ---- */
 
 	/** The user is known: keeps what was sent before, takes what was left by an earlier page. */
-	opened(): void {
+	_opened(): void {
 		for (const item of this.#items)
 			this.#change(item, {});
 		this.#load();
 	}
 
 	/** Another tab wrote or (null) removed `name`. */
-	heard(name: string, value: string | null): void {
+	_heard(name: string, value: string | null): void {
 		if (!name.startsWith(KIND))
 			return;
 		const stored = value === null ? null : parse(value);
@@ -200,12 +198,12 @@ export class Outbox {
 			this.#merge(stored);
 		else if (item && !item.message)
 			this.#drop(item);
-		this.pump();
+		this._pump();
 	}
 
 	/** Forgets all; what is in the vault stays there. */
-	clear(): void {
-		this.disconnected();
+	_clear(): void {
+		this._disconnected();
 		for (const item of this.#items)
 			this.#drop(item);
 	}
@@ -219,9 +217,9 @@ export class Outbox {
 				this.#vault.set(name, null);
 		}
 		for (const item of this.#items)
-			if (item.saved && !item.message && this.#vault.get(KIND + item.shown.clientMsgId) === null) {
+			if (item._saved && !item.message && this.#vault.get(KIND + item.shown.clientMsgId) === null) {
 				/* Another tab has sent or dropped it, the news of which may be late; without news it is sent. */
-				item.saved = false;
+				item._saved = false;
 				this.#wait(roomKey(item.shown.address), NEWS_WITHIN_MS);
 			}
 	}
@@ -235,31 +233,30 @@ export class Outbox {
 			item = toItem({ at, shown });
 			this.#items.push(item);
 		}
-		item.saved = true;
+		item._saved = true;
 		item.at = at;
 		item.shown = shown;
 		this.#sort();
 		if (message)
 			this.#committed(item, message);
-		this.#carrier.changed(shown.address);
+		this.#carrier._changed();
 	}
 
 	/* ---- sending ---- */
 
 	/** The connection is there: what waited because of the old one need not wait longer. */
-	connected(): void {
-		this.disconnected();
+	_connected(): void {
+		this._disconnected();
 		this.#open = true;
 		for (const item of this.#items)
-			item.attempt = 0;
-		this.pump();
+			item._attempt = 0;
+		this._pump();
 	}
 
 	/** The connection is gone: another tab may have one. */
-	disconnected(): void {
+	_disconnected(): void {
 		this.#open = false;
-		clearTimeout(this.#pause);
-		this.#resume();
+		this.#holdBack(0);
 		for (const timer of this.#busy.values())
 			clearTimeout(timer);
 		this.#busy.clear();
@@ -267,8 +264,8 @@ export class Outbox {
 	}
 
 	/** Sends what may go out. */
-	pump(): void {
-		if (!this.#open || this.#pause !== undefined)
+	_pump(): void {
+		if (!this.#open || this._pausedUntil !== null)
 			return;
 		if (!this.#release && this.#items.some((item) => this.#sendable(item)))
 			this.#lock();
@@ -282,11 +279,11 @@ export class Outbox {
 	}
 
 	#sendable({ shown }: Item): boolean {
-		return shown.status === 'sending' && !this.#busy.has(roomKey(shown.address)) && this.#carrier.ready(shown.address);
+		return shown.status === 'sending' && !this.#busy.has(roomKey(shown.address)) && this.#carrier._ready(shown.address);
 	}
 
 	#lock(): void {
-		if (!this.#locks || !this.#vault.prefix) {
+		if (!this.#locks || !this.#vault._prefix) {
 			this.#release = nothing;
 			return;
 		}
@@ -297,12 +294,12 @@ export class Outbox {
 			this.#asked = false;
 			this.#release = release;
 			this.#load();
-			this.pump();
+			this._pump();
 			if (!this.#open)
 				this.#unlock();
 		};
 		/* A refused lock (a page that is going away) leaves the ids to prevent doubles. */
-		this.#locks.request(`${this.#vault.prefix}outbox`, () => new Promise<void>(granted)).catch(() => granted(nothing));
+		this.#locks.request(`${this.#vault._prefix}outbox`, () => new Promise<void>(granted)).catch(() => granted(nothing));
 	}
 
 	#unlock(): void {
@@ -314,14 +311,14 @@ export class Outbox {
 		const key = roomKey(item.shown.address);
 		this.#busy.set(key, undefined);
 		try {
-			const message = await this.#carrier.post(item.shown);
+			const message = await this.#carrier._post(item.shown);
 			this.#busy.delete(key);
 			this.#finish(item, message);
 		} catch (error) {
 			this.#busy.delete(key);
 			this.#refused(item, key, asError(error));
 		}
-		this.pump();
+		this._pump();
 	}
 
 	#refused(item: Item, key: string, error: TaskChatError): void {
@@ -331,25 +328,21 @@ export class Outbox {
 		if (!isTransient(error))
 			this.#fail(item, error);
 		else if (this.#open && retryAfterMs === null)
-			this.#wait(key, jitter(RETRY_BASE_MS, RETRY_CAP_MS, item.attempt++, Math.random) + 250);
+			this.#wait(key, jitter(RETRY_BASE_MS, RETRY_CAP_MS, item._attempt++) + 250);
 		else if (this.#open)
-			this.#holdBack(item, retryAfterMs ?? 0);
+			this.#holdBack(retryAfterMs ?? 0);
 	}
 
-	#holdBack(item: Item, delay: number): void {
+	/* All wait so long (milliseconds), or (0) no longer. */
+	#holdBack(delay: number): void {
 		clearTimeout(this.#pause);
-		this.pausedUntil = Date.now() + delay;
-		this.#pause = setTimeout(() => {
-			this.#resume();
-			this.pump();
-			this.#carrier.changed(item.shown.address);
-		}, delay);
-		this.#carrier.changed(item.shown.address);
-	}
-
-	#resume(): void {
-		this.#pause = undefined;
-		this.pausedUntil = null;
+		this._pausedUntil = delay ? Date.now() + delay : null;
+		if (delay)
+			this.#pause = setTimeout(() => {
+				this.#holdBack(0);
+				this._pump();
+			}, delay);
+		this.#carrier._changed();
 	}
 
 	/* A message that may pass the first one would break the order, so all of the room wait. */
@@ -357,7 +350,7 @@ export class Outbox {
 		clearTimeout(this.#busy.get(key));
 		this.#busy.set(key, setTimeout(() => {
 			this.#busy.delete(key);
-			this.pump();
+			this._pump();
 		}, delay));
 	}
 
@@ -380,11 +373,11 @@ export class Outbox {
 		item.message = message;
 		item.shown = { ...item.shown, status: 'sent', error: null };
 		this.#settle(item);
-		this.#carrier.changed(item.shown.address);
+		this.#carrier._changed();
 	}
 
 	#settle(item: Item): void {
-		if (item.message && item.message.seq <= this.#carrier.tail(item.shown.address))
+		if (item.message && item.message.seq <= this.#carrier._tail(item.shown.address))
 			this.#drop(item);
 	}
 
@@ -395,15 +388,15 @@ export class Outbox {
 	#change(item: Item, change: Partial<PendingMessage>): void {
 		item.shown = { ...item.shown, ...change };
 		if (!item.message && this.#items.length <= LIMIT)
-			item.saved = this.#vault.set(KIND + item.shown.clientMsgId, JSON.stringify({ at: item.at, shown: item.shown }));
-		this.#carrier.changed(item.shown.address);
+			item._saved = this.#vault.set(KIND + item.shown.clientMsgId, JSON.stringify({ at: item.at, shown: item.shown }));
+		this.#carrier._changed();
 	}
 
 	/* Rejecting does nothing to a promise that was resolved. */
 	#drop(item: Item): void {
 		item.reject(new TaskChatError('cancelled', 'discarded'));
 		this.#items = this.#items.filter((other) => other !== item);
-		this.#carrier.changed(item.shown.address);
+		this.#carrier._changed();
 	}
 
 	#find(clientMsgId: string | null): Item | undefined {

@@ -22,32 +22,25 @@ export class Pace {
 		this.#action = action;
 	}
 
-	/** Asks for a run: now, or as soon as the interval is over. */
-	ask(): void {
-		if (this.#timer !== undefined)
-			return;
+	/** Asks for a run: in the next turn, or as soon as the interval is over. */
+	_ask(): void {
 		const wait = this.#last + this.#interval - Date.now();
 		/* A clock that was set back must not make the wait longer. */
-		if (wait <= 0)
-			this.#run();
-		else
-			this.#timer = setTimeout(() => this.#run(), Math.min(wait, this.#interval));
+		this.#timer ??= setTimeout(() => {
+			this.#timer = undefined;
+			this.#last = Date.now();
+			this.#action();
+		}, Math.max(0, Math.min(wait, this.#interval)));
 	}
 
 	/** Drops a run that waits. */
-	cancel(): void {
+	_cancel(): void {
 		clearTimeout(this.#timer);
 		this.#timer = undefined;
-	}
-
-	#run(): void {
-		this.#timer = undefined;
-		this.#last = Date.now();
-		this.#action();
 	}
 }
 
 /** Full jitter: a random part of base · 2^attempt, which never passes `cap` (all in milliseconds). */
-export function jitter(base: number, cap: number, attempt: number, random: () => number): number {
-	return random() * Math.min(cap, base * 2 ** attempt);
+export function jitter(base: number, cap: number, attempt: number): number {
+	return Math.random() * Math.min(cap, base * 2 ** attempt);
 }

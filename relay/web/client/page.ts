@@ -9,11 +9,11 @@
 
 export interface PageOwner {
 	/** The page or the network is back, or in question: look after the connection. */
-	wake(): void;
+	_wake(): void;
 	/** The page may be frozen now: it must hold no connection. */
-	sleep(): void;
+	_sleep(): void;
 	/** Another tab wrote (null: removed) this in the storage. */
-	stored(key: string, value: string | null): void;
+	_stored(key: string, value: string | null): void;
 }
 
 /** Listens until the function that it gives is called. */
@@ -24,18 +24,18 @@ export function watchPage(owner: PageOwner): () => void {
 			target?.addEventListener?.(type, handler, { signal: ended.signal });
 	};
 	const page = globalThis.document as Document | undefined;
-	listen(globalThis, 'online offline pageshow', owner.wake);
-	listen(globalThis, 'pagehide', owner.sleep);
-	listen(page, 'resume', owner.wake);
-	listen(page, 'freeze', owner.sleep);
+	listen(globalThis, 'online offline pageshow', owner._wake);
+	listen(globalThis, 'pagehide', owner._sleep);
+	listen(page, 'resume', owner._wake);
+	listen(page, 'freeze', owner._sleep);
 	listen(page, 'visibilitychange', () => {
 		if (page?.visibilityState === 'visible')
-			owner.wake();
+			owner._wake();
 	});
 	listen(globalThis, 'storage', (event) => {
 		const { key, newValue } = event as StorageEvent;
 		if (key !== null)
-			owner.stored(key, newValue);
+			owner._stored(key, newValue);
 	});
 	return () => ended.abort();
 }

@@ -7,23 +7,25 @@
  * delivery marks, notifications; editing and deleting are refused.
  */
 
-import { GOING_AWAY, LOST, NORMAL, NOT_LOGGED_IN, TaskChatError, asError, roomKey, toError } from './protocol.js';
+import { GOING_AWAY, LOST, NORMAL, NOT_LOGGED_IN, roomKey } from './protocol.js';
 import type {
-	AnyRoomEvent, CommandName, Commands, JoinRequest, Presence, RoomListItem, RoomRefusal,
-	RoomSnapshot, Welcome,
+	AnyRoomEvent, CommandName, Commands, ErrorCode, JoinRequest, Presence, RoomListItem, RoomRefusal,
+	RoomSnapshot, TaskChatError, Welcome,
 } from './protocol.js';
 import type { Timer } from './pace.js';
 import type { WebSocketLike } from './socket.js';
 
 export interface PollingOwner {
-	newSocket(): WebSocketLike;
+	/** The class of errors: the client's own, of which this part, loaded later, must not bring another. */
+	readonly _Failure: typeof TaskChatError;
+	_newSocket(): WebSocketLike;
 	/** The HTTP API has taken the token: what a socket would have been told. */
-	welcome(welcome: Welcome): void;
-	event(event: AnyRoomEvent): void;
+	_welcome(welcome: Welcome): void;
+	_event(event: AnyRoomEvent): void;
 	/** The server is out of reach, or (4401) wants another token. */
-	lost(code: number, reason: string): void;
+	_lost(code: number, reason: string): void;
 	/** A socket could be opened: no need to poll. */
-	socketWorks(): void;
+	_socketWorks(): void;
 }
 
 interface Followed {
@@ -85,7 +87,7 @@ export class Polling {
 	/** As TaskChatSocket.request(); commands that HTTP doesn't have are 'unavailable'. */
 	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
 		const command = this.#commands[type] as ((fields: Commands[Name]['fields']) => Promise<Commands[Name]['data']>) | undefined;
-		return command?.(fields) ?? Promise.reject(new TaskChatError('unavailable', `${type} needs a WebSocket`));
+		return command?.(fields) ?? Promise.reject(new this.#owner._Failure('unavailable', `${type} needs a WebSocket`));
 	}
 
 	readonly #commands: { [Name in CommandName]?: (fields: Commands[Name]['fields']) => Promise<Commands[Name]['data']> } = {
@@ -116,24 +118,24 @@ export class Polling {
 			const { user_id } = await this.#beat();
 			if (this.#ended.signal.aborted)
 				return;
-			this.#owner.welcome({
+			this.#owner._welcome({
 				type: 'welcome', user_id, session_id: '', protocol: 'http', heartbeat: 0, expires_at: '',
 				limits: { max_frame_bytes: 65_536, max_content_bytes: 16_384, rate_messages: 10, max_rooms: 200 },
 			});
 			this.#trySocket(SOCKET_AGAIN_MS);
 		} catch (error) {
-			this.#owner.lost(LOST, String(error));
+			this.#owner._lost(LOST, String(error));
 		}
 	}
 
 	/* Looks now and then whether sockets can be opened by now. */
 	#trySocket(delay: number): void {
 		this.#socketTimer = setTimeout(() => {
-			const socket = this.#owner.newSocket();
+			const socket = this.#owner._newSocket();
 			socket.onopen = () => {
 				socket.close(NORMAL);
 				if (!this.#ended.signal.aborted)
-					this.#owner.socketWorks();
+					this.#owner._socketWorks();
 			};
 			socket.onerror = () => {};
 			this.#trySocket(Math.min(2 * delay, SOCKET_CAP_MS));
@@ -160,7 +162,7 @@ export class Polling {
 		try {
 			return await this.#join(request, mine);
 		} catch (error) {
-			const { code, message } = asError(error);
+			const { code, message } = error as TaskChatError;
 			return { task_id: request.task_id, applicant_id: request.applicant_id ?? null, error: { code, message } };
 		}
 	}
@@ -173,7 +175,7 @@ export class Polling {
 		const item = found.find((one) => one.applicant_id === wanted)
 			?? found.find((one) => wanted === null && one.role === 'applicant');
 		if (!item)
-			throw new TaskChatError('forbidden', 'no such room');
+			throw new this.#owner._Failure('forbidden', 'no such room');
 		const { applicant_id, role, status } = item;
 		const address = { task_id, applicant_id };
 		let page = await this.#events({ ...address, after_seq: after_seq ?? 0, limit: after_seq === undefined ? 1 : BIG_PAGE });
@@ -199,30 +201,30 @@ export class Polling {
 				if (!few || Date.now() - asked < ROUND_MS)
 					await pause(few ? ROUND_MS / 10 : ROUND_MS * this.#rooms.size / WAITING_ROOMS);
 			} catch (error) {
-				await this.#trouble(room, asError(error));
+				await this.#trouble(room, error as TaskChatError);
 			}
 	}
 
 	#take(room: Followed, { events, epoch }: EventPage): void {
 		if (epoch !== room.epoch)
-			this.#owner.lost(GOING_AWAY, 'the room begins anew');
+			this.#owner._lost(GOING_AWAY, 'the room begins anew');
 		for (const event of events) {
 			if (this.#rooms.get(roomKey(room.address)) !== room || this.#ended.signal.aborted)
 				return;
 			room.after = event.seq;
-			this.#owner.event(event);
+			this.#owner._event(event);
 		}
 	}
 
 	async #trouble(room: Followed, { code, retryAfterMs }: TaskChatError): Promise<void> {
 		if (code === 'forbidden' || code === 'not_found') {
 			this.#rooms.delete(roomKey(room.address));
-			this.#owner.event({ ...room.address, type: 'removed_from_room', reason: 'removed' });
+			this.#owner._event({ ...room.address, type: 'removed_from_room', reason: 'removed' });
 		} else
 			await pause(retryAfterMs ?? ROUND_MS);
 	}
 
-	/* ---- requests ---- */
+	/* ---- requests: what fails here fails with a TaskChatError ---- */
 
 	/* Says that the user is there, again and again: the lease of one time is 60 s. */
 	async #beat(): Promise<Presence> {
@@ -245,10 +247,10 @@ export class Polling {
 		const { ok, status, data, retryAfterMs } = await this.#fetch(url, body);
 		if (ok)
 			return data as Data;
-		const { code, message } = toError((data as { error?: object }).error);
+		const { code = 'internal', message = code } = (data as { error?: { code?: ErrorCode; message?: string } }).error ?? {};
 		if (status === 401)
-			this.#owner.lost(NOT_LOGGED_IN, message);
-		throw new TaskChatError(code, message, retryAfterMs);
+			this.#owner._lost(NOT_LOGGED_IN, message);
+		throw new this.#owner._Failure(code, message, retryAfterMs);
 	}
 
 	async #fetch(url: URL, body: object | undefined): Promise<Answer> {
@@ -261,8 +263,8 @@ export class Polling {
 			const seconds = Number(answer.headers.get('retry-after'));
 			return { ok: answer.ok, status: answer.status, data: await answer.json(), retryAfterMs: seconds ? seconds * 1000 : null };
 		} catch (error) {
-			this.#owner.lost(LOST, String(error));
-			throw new TaskChatError('disconnected', String(error));
+			this.#owner._lost(LOST, String(error));
+			throw new this.#owner._Failure('disconnected', String(error));
 		}
 	}
 }

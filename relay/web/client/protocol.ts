@@ -323,18 +323,13 @@ export function toError(fields: ErrorFields | undefined): TaskChatError {
  * later version may add).
  */
 export function parseFrame(text: string): Reply | ServerEvent | null {
-	let frame: unknown;
 	try {
-		frame = JSON.parse(text);
+		const frame = JSON.parse(text) as { type?: unknown; seq?: unknown } | null;
+		/* The relay is trusted for the shape of the frames that it sends. */
+		return typeof frame?.type === 'string' && Number.isSafeInteger(frame.seq ?? 0) ? frame as Reply | ServerEvent : null;
 	} catch {
 		return null;
 	}
-	if (typeof frame !== 'object' || frame === null || !('type' in frame) || typeof frame.type !== 'string')
-		return null;
-	if ('seq' in frame && !Number.isSafeInteger(frame.seq))
-		return null;
-	/* The relay is trusted for the shape of the frames that it sends. */
-	return frame as Reply | ServerEvent;
 }
 
 /** A room's key in maps; two addresses of one room have the same. */

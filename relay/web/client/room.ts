@@ -12,29 +12,33 @@ import type {
 	AnyRoomEvent, DurableEvent, JoinRequest, Member, MemberRole, Message, MessageDraft, MessageStatus, RoomAddress,
 	RoomOpenness, RoomSnapshot, StateEvent,
 } from './protocol.js';
-import { PAGE, fetchOlder } from './history.js';
 import type { Joins } from './joins.js';
-import { Line } from './line.js';
+import { Line, PAGE } from './line.js';
 import type { LineEntry } from './line.js';
 import type { Outbox, SentMessage } from './outbox.js';
 import { jitter } from './pace.js';
 import type { Timer } from './pace.js';
 import { Roster } from './roster.js';
 import type { RoomPhase, RoomState } from './roomState.js';
-import { Signals } from './signals.js';
+import type { Signals } from './signals.js';
 import type { TaskChatSocket } from './socket.js';
 import { Store } from './store.js';
 import type { Vault } from './vault.js';
 
 /** What a room needs of the connection; client.ts gives it. */
 export interface RoomLink {
-	readonly outbox: Outbox;
-	readonly vault: Vault;
-	readonly socket: TaskChatSocket;
-	readonly joins: Joins;
-	userId(): string | null;
-	/** The room has become up to date, or ceased to be. */
-	changed(): void;
+	/** @internal */
+	readonly _outbox: Outbox;
+	/** @internal */
+	readonly _vault: Vault;
+	/** @internal */
+	readonly _socket: TaskChatSocket;
+	/** @internal */
+	readonly _joins: Joins;
+	/** @internal */
+	_userId(): string | null;
+	/** @internal The room has become up to date, or ceased to be. */
+	_changed(): void;
 }
 
 const DRAFT = 'draft:';
@@ -44,18 +48,17 @@ const RETRY_CAP_MS = 30_000;
 
 export class Room extends Store<RoomState> {
 	readonly #link: RoomLink;
+	/* As the server has resolved it; the one below until then. */
 	#address: { task_id: string; applicant_id: string | null };
-	/* The key of the address as it was asked for: what the outbox has from before it was resolved. */
-	readonly #asked: string;
-	/* The server has told which room the address means. */
-	#resolved = false;
+	/* The address as it was asked for: what the outbox has from before it was resolved. */
+	readonly #asked: { task_id: string; applicant_id: string | null };
 	#phase: RoomPhase = 'idle';
 	#error: TaskChatError | null = null;
 	#role: MemberRole | null = null;
 	#status: RoomOpenness = 'open';
 	#users = 0;
 	#line = new Line();
-	readonly #roster = new Roster(() => this.changed());
+	readonly #roster = new Roster(() => this._changed());
 	/* Live events that came while the line was being caught up. */
 	#held: DurableEvent[] = [];
 	/* Counts joins: what an earlier one still fetches is passed over. */
@@ -64,22 +67,15 @@ export class Room extends Store<RoomState> {
 	#retryTimer: Timer;
 	#leaveTimer: Timer;
 	#loadingOlder = false;
-	readonly #signals: Signals;
+	/* The read mark that the user wants; the server may not have it yet. */
+	#readWanted = 0;
+	#signals: Signals | null = null;
 
 	/** Rooms are made by TaskChatClient.room(). */
 	constructor(link: RoomLink, address: RoomAddress) {
 		super();
 		this.#link = link;
-		this.#address = { task_id: address.task_id, applicant_id: address.applicant_id ?? null };
-		this.#asked = roomKey(this.#address);
-		this.#signals = new Signals({
-			live: () => link.socket.isOpen() && this.#phase === 'joined',
-			tail: () => this.#line.tail,
-			readSeq: () => this.#myReadSeq(true),
-			ack: (seq) => link.socket.tell('ack', { ...this.#address, seq }),
-			markRead: (seq) => this.#sendRead(seq),
-			typing: (isTyping) => link.socket.tell('typing_indicator', { ...this.#address, is_typing: isTyping }),
-		});
+		this.#address = this.#asked = { task_id: address.task_id, applicant_id: address.applicant_id ?? null };
 	}
 
 	/* ---- for the user of the room ---- */
@@ -91,7 +87,7 @@ export class Room extends Store<RoomState> {
 	join(): void {
 		this.#users++;
 		clearTimeout(this.#leaveTimer);
-		if (this.#phase !== 'joining' && this.#phase !== 'joined')
+		if (!this.#isIn())
 			this.#rejoin();
 	}
 
@@ -103,35 +99,35 @@ export class Room extends Store<RoomState> {
 		this.#leaveTimer = setTimeout(() => {
 			this.setTyping(false);
 			this.#stop('idle');
-			this.#link.joins.leave(this);
-			this.#link.outbox.settled();
+			this.#link._joins._leave(this);
+			this.#link._outbox._settled();
 		}, 0);
 	}
 
 	/** Sends a message. It shows as pending at once, and outlives lost connections and reloads. */
 	send(draft: MessageDraft): SentMessage {
-		this.#signals.sent();
-		return this.#link.outbox.add(this.#address, draft);
+		this.#signals?._sent();
+		return this.#link._outbox._add(this.#address, draft);
 	}
 
 	/** Sends a failed message again. */
 	retry(clientMsgId: string): void {
-		this.#link.outbox.retry(clientMsgId);
+		this.#link._outbox._retry(clientMsgId);
 	}
 
 	/** Drops a failed message. */
 	discard(clientMsgId: string): void {
-		this.#link.outbox.discard(clientMsgId);
+		this.#link._outbox._discard(clientMsgId);
 	}
 
 	/** Changes an own message's text. */
 	async edit(messageId: string, content: string): Promise<Message> {
-		return this.#update(await this.#link.socket.request('edit_message', { message_id: messageId, content }));
+		return this.#update(await this.#link._socket.request('edit_message', { message_id: messageId, content }));
 	}
 
 	/** Deletes an own message; an empty place stays. */
 	async delete(messageId: string): Promise<Message> {
-		return this.#update(await this.#link.socket.request('delete_message', { message_id: messageId }));
+		return this.#update(await this.#link._socket.request('delete_message', { message_id: messageId }));
 	}
 
 	/** How far a message of the line has come: 'sent', 'delivered' to or 'read' by some other member. */
@@ -144,24 +140,25 @@ export class Room extends Store<RoomState> {
 
 	/** What the user has written here and not sent; kept over reloads once the user is known. */
 	getDraft(): string {
-		return this.#link.vault.get(DRAFT + this.#asked) ?? '';
+		return this.#link._vault.get(DRAFT + roomKey(this.#asked)) ?? '';
 	}
 
 	setDraft(text: string): void {
-		this.#link.vault.set(DRAFT + this.#asked, text || null);
+		this.#link._vault.set(DRAFT + roomKey(this.#asked), text || null);
 	}
 
 	/** Says that the user types (call it at every key) or has stopped. */
 	setTyping(isTyping: boolean): void {
-		this.#signals.setTyping(isTyping && this.#role !== 'observer' && this.#status === 'open');
+		this.#signals?._setTyping(isTyping && this.#role !== 'observer' && this.#status === 'open');
 	}
 
 	/** Says that the user has read up to `seq` [the newest]. */
-	markRead(seq: number = this.#line.tail): void {
-		if (seq <= this.#myReadSeq())
+	markRead(seq: number = this.#line._tail): void {
+		if (seq <= this.getState().myReadSeq)
 			return;
-		this.#signals.read(seq);
-		this.changed();
+		this.#readWanted = seq;
+		this.#signals?._read();
+		this._changed();
 	}
 
 	/**
@@ -169,153 +166,153 @@ export class Room extends Store<RoomState> {
 	 * with a TaskChatError when it could not be fetched.
 	 */
 	async loadOlder(): Promise<boolean> {
-		if (this.#loadingOlder || !this.#line.hasOlder())
+		if (this.#loadingOlder || !this.#line._hasOlder())
 			return false;
 		this.#loadingOlder = true;
-		this.changed();
+		this._changed();
 		try {
-			await fetchOlder(this.#link.socket, this.#address, this.#line);
+			const { fetchOlder } = await import('./history.js');
+			await fetchOlder(this.#link._socket, this.#address, this.#line);
+		} catch (error) {
+			throw asError(error);
 		} finally {
 			this.#loadingOlder = false;
-			this.changed();
+			this._changed();
 		}
 		return true;
 	}
 
 	/* ---- for client.ts ---- */
 
-	/** True for events and replies that belong here. */
-	matches(address: RoomAddress): boolean {
-		if (this.#resolved || this.#address.applicant_id !== null)
-			return roomKey(address) === roomKey(this.#address);
-		return address.task_id === this.#address.task_id;
+	/** @internal True for events and replies that belong here. */
+	_matches(address: RoomAddress): boolean {
+		return this.#address !== this.#asked || this.#address.applicant_id !== null
+			? roomKey(address) === roomKey(this.#address)
+			: address.task_id === this.#address.task_id;
 	}
 
-	/** True for messages in the outbox that belong here, also by the address before it was resolved. */
-	owns(address: RoomAddress): boolean {
-		const key = roomKey(address);
-		return key === this.#asked || key === roomKey(this.#address);
+	/** @internal True for messages in the outbox that belong here, also by the address before it was resolved. */
+	_owns(address: RoomAddress): boolean {
+		return [this.#asked, this.#address].some((own) => roomKey(own) === roomKey(address));
 	}
 
-	/** True when messages may go out: a resume first tells which ones have gone already. */
-	mayPost(): boolean {
+	/** @internal True when messages may go out: a resume first tells which ones have gone already. */
+	_mayPost(): boolean {
 		return this.#phase !== 'joining';
 	}
 
-	/** The seq up to which the line is applied; Infinity while nobody watches it. */
-	tail(): number {
-		return this.#users > 0 ? this.#line.tail : Number.POSITIVE_INFINITY;
+	/** @internal The seq up to which the line is applied; Infinity while nobody watches it. */
+	_tail(): number {
+		return this.#users > 0 ? this.#line._tail : Number.POSITIVE_INFINITY;
 	}
 
-	/** What the room shows has changed elsewhere (the outbox). */
-	refresh(): void {
-		this.changed();
+	/** @internal The server has told this of a member. */
+	_told(news: Partial<Member> & { user_id: string }): void {
+		this.#roster._update(news);
+		this._changed();
 	}
 
-	/** Another user, or none: nothing of the former one's may be left. */
-	forget(): void {
+	/** @internal Another user, or none: nothing of the former one's may be left. */
+	_forget(): void {
 		this.#stop(this.#users > 0 ? 'joining' : 'idle');
-		const [task_id, applicant_id] = JSON.parse(this.#asked) as [string, string | null];
-		this.#address = { task_id, applicant_id };
-		this.#resolved = false;
+		this.#address = this.#asked;
 		this.#role = null;
 		this.#line = new Line();
-		this.#roster.replace([]);
-		this.#signals.readWanted = 0;
+		this.#roster._replace([]);
+		this.#readWanted = 0;
 	}
 
-	/** The address as the server resolved it. */
-	getAddress(): { task_id: string; applicant_id: string | null } {
+	/** @internal The address as the server resolved it. */
+	_getAddress(): { task_id: string; applicant_id: string | null } {
 		return this.#address;
 	}
 
-	wanted(): boolean {
+	/** @internal */
+	_wanted(): boolean {
 		return this.#users > 0;
 	}
 
-	/** What to ask when joining: all after what is held, or the newest page. */
-	joinRequest(): JoinRequest {
-		const request: JoinRequest = { task_id: this.#address.task_id };
-		if (this.#address.applicant_id !== null)
-			request.applicant_id = this.#address.applicant_id;
-		if (this.#line.epoch !== null) {
-			request.after_seq = this.#line.tail;
-			request.epoch = this.#line.epoch;
-		}
-		return request;
+	/** @internal What to ask when joining: all after what is held, or the newest page. */
+	_joinRequest(): JoinRequest {
+		const { _tail: tail, epoch } = this.#line;
+		return { ...this.#address, ...(epoch !== null && { after_seq: tail, epoch }) };
 	}
 
-	/** The connection is open: joins again. */
-	connected(): void {
-		if (this.#users > 0 && (this.#phase === 'joining' || this.#phase === 'joined'))
+	/** @internal The connection is open: joins again. */
+	_connected(): void {
+		if (this.#users > 0 && this.#isIn())
 			this.#rejoin();
 	}
 
-	/** The connection is gone. */
-	disconnected(): void {
+	/** @internal The connection is gone. */
+	_disconnected(): void {
 		this.#generation++;
 		this.#held = [];
-		this.#signals.pause();
-		this.#roster.stopTyping();
+		this.#signals?._pause();
+		this.#roster._stopTyping();
 		if (this.#phase === 'joined')
 			this.#phase = 'joining';
-		this.changed();
+		this._changed();
 	}
 
-	/** The reply to a join. `request` is what was asked. */
-	async joined(snapshot: RoomSnapshot, request: JoinRequest): Promise<void> {
+	/** @internal The reply to a join. `request` is what was asked. */
+	async _joined(snapshot: RoomSnapshot, request: JoinRequest): Promise<void> {
 		const generation = ++this.#generation;
-		this.#address = { task_id: snapshot.task_id, applicant_id: snapshot.applicant_id ?? null };
-		this.#resolved = true;
-		this.#role = snapshot.role;
-		this.#status = snapshot.status;
+		const { task_id, applicant_id, role, status } = snapshot;
+		this.#address = { task_id, applicant_id };
+		this.#role = role;
+		this.#status = status;
 		/* Over HTTP there is no list of members; what is held is the best guess. */
 		if (snapshot.members.length > 0)
-			this.#roster.replace(snapshot.members, snapshot.members_total);
+			this.#roster._replace(snapshot.members, snapshot.members_total);
 		this.#resumeLine(snapshot, request);
 		for (const event of snapshot.events)
 			this.#apply(event, false);
-		this.changed();
+		this._changed();
 		try {
 			await this.#catchUp(snapshot.last_seq, generation);
 		} catch (error) {
 			if (generation === this.#generation)
-				this.refused(error);
+				this._refused(error);
 			return;
 		}
 		if (generation === this.#generation)
 			this.#goLive();
 	}
 
-	/** A join, or what belongs to it, failed. */
-	refused(error: unknown): void {
+	/** @internal A join, or what belongs to it, failed. */
+	_refused(error: unknown): void {
 		if (this.#users === 0)
 			return;
 		const why = asError(error);
-		if (isTransient(why) || why.code === 'internal') {
+		if (isTransient(why) || why.code === 'internal')
 			this.#joinLater(why.retryAfterMs);
-			return;
+		else {
+			this.#stop(this.#line.epoch !== null ? 'removed' : 'failed', why);
+			this.#link._outbox._pump();
 		}
-		this.#stop(this.#line.epoch !== null ? 'removed' : 'failed', why);
-		this.#link.outbox.pump();
 	}
 
-	/** An event for which matches() is true. */
-	event(event: AnyRoomEvent): void {
+	/** @internal An event for which matches() is true. */
+	_event(event: AnyRoomEvent): void {
 		if (!isDurable(event))
 			this.#stateEvent(event);
 		else if (this.#phase === 'joining')
 			this.#held.push(event);
-		else if (this.#phase === 'joined' && this.#apply(event, true) === 'gap') {
+		else if (this.#phase === 'joined' && this.#apply(event, true) > 0) {
 			/* Something is missing: ask for all after what is held. */
 			this.#rejoin();
 			this.#held.push(event);
 		}
 	}
 
+	#isIn(): boolean {
+		return this.#phase === 'joining' || this.#phase === 'joined';
+	}
+
 	#update({ message }: { message: Message }): Message {
-		this.#line.update(message);
-		this.changed();
+		this.#line._update(message);
+		this._changed();
 		return message;
 	}
 
@@ -328,16 +325,16 @@ export class Room extends Store<RoomState> {
 		this.#error = null;
 		clearTimeout(this.#retryTimer);
 		this.#phaseChanged();
-		if (this.#link.socket.isOpen())
-			this.#link.joins.ask(this);
+		if (this.#link._socket._isOpen())
+			this.#link._joins._ask(this);
 	}
 
 	#joinLater(asked: number | null): void {
 		this.#phase = 'joining';
 		clearTimeout(this.#retryTimer);
-		const wait = asked ?? jitter(RETRY_BASE_MS, RETRY_CAP_MS, this.#attempt++, Math.random) + 250;
+		const wait = asked ?? jitter(RETRY_BASE_MS, RETRY_CAP_MS, this.#attempt++) + 250;
 		this.#retryTimer = setTimeout(() => this.#rejoin(), wait);
-		this.changed();
+		this._changed();
 	}
 
 	#stop(phase: RoomPhase, error: TaskChatError | null = null): void {
@@ -346,33 +343,33 @@ export class Room extends Store<RoomState> {
 		this.#held = [];
 		this.#phase = phase;
 		this.#error = error;
-		this.#signals.pause();
-		this.#roster.stopTyping();
+		this.#signals?._pause();
+		this.#roster._stopTyping();
 		this.#phaseChanged();
 	}
 
 	#phaseChanged(): void {
-		this.changed();
-		this.#link.changed();
+		this._changed();
+		this.#link._changed();
 	}
 
 	/* Keeps the held line if the snapshot continues it, else begins a new one. */
 	#resumeLine(snapshot: RoomSnapshot, request: JoinRequest): void {
 		if (!snapshot.reset && request.after_seq !== undefined) {
-			this.#line.firstSeq = snapshot.first_seq;
+			this.#line._firstSeq = snapshot.first_seq;
 			return;
 		}
 		const first = snapshot.events[0];
 		const after = first ? first.seq - 1 : Math.max(snapshot.first_seq - 1, snapshot.last_seq - PAGE, 0);
-		this.#line.restart(snapshot.epoch, snapshot.first_seq, after);
-		this.#signals.readWanted = 0;
+		this.#line._restart(snapshot.epoch, snapshot.first_seq, after);
+		this.#readWanted = 0;
 	}
 
 	/* Pages on with get_events until the line has `upTo`. */
 	async #catchUp(upTo: number, generation: number): Promise<void> {
-		while (this.#line.tail < upTo) {
-			const before = this.#line.tail;
-			const page = await this.#link.socket.request('get_events', {
+		while (this.#line._tail < upTo) {
+			const before = this.#line._tail;
+			const page = await this.#link._socket.request('get_events', {
 				...this.#address, after_seq: before, limit: CATCH_UP_PAGE,
 			});
 			if (generation !== this.#generation)
@@ -381,9 +378,9 @@ export class Room extends Store<RoomState> {
 				for (const event of page.events)
 					this.#apply(event, false);
 			/* Another epoch, or purged meanwhile: the next join says `reset`. */
-			if (this.#line.tail === before)
+			if (this.#line._tail === before)
 				throw new TaskChatError('unavailable', 'another epoch');
-			this.changed();
+			this._changed();
 		}
 	}
 
@@ -394,36 +391,50 @@ export class Room extends Store<RoomState> {
 		const held = this.#held;
 		this.#held = [];
 		for (const event of held)
-			if (this.matches(event))
-				this.event(event);
-		this.#signals.resume(this.#me()?.last_delivered_seq ?? 0);
-		this.#link.outbox.settled();
-		this.#link.outbox.pump();
+			if (this._matches(event))
+				this._event(event);
+		void this.#signal();
+		this.#link._outbox._settled();
+		this.#link._outbox._pump();
 		this.#phaseChanged();
+	}
+
+	/*
+	 * Acks, read marks and typing go out from now on. Where what sends them
+	 * can't be loaded, the room works without, and the next join tries again.
+	 */
+	async #signal(): Promise<void> {
+		try {
+			const { Signals } = await import('./signals.js');
+			this.#signals ??= new Signals(this, this.#link);
+			this.#signals._resume();
+		} catch {
+			this.#signals = null;
+		}
 	}
 
 	/* ---- events ---- */
 
 	/* `live`: the event is newer than the members that are held. */
-	#apply(event: DurableEvent, live: boolean): 'applied' | 'known' | 'gap' {
-		const verdict = this.#line.append(event);
-		if (verdict !== 'applied')
-			return verdict;
-		if (event.type === 'message_received')
-			this.#link.outbox.arrived(event.message);
-		if (live)
-			this.#liveEvent(event);
-		if (this.#phase === 'joined')
-			this.#signals.delivered();
-		this.changed();
-		return verdict;
+	#apply(event: DurableEvent, live: boolean): number {
+		const missing = this.#line._append(event);
+		if (missing === 0) {
+			if (event.type === 'message_received')
+				this.#link._outbox._arrived(event.message);
+			if (live)
+				this.#liveEvent(event);
+			if (this.#phase === 'joined')
+				this.#signals?._delivered();
+			this._changed();
+		}
+		return missing;
 	}
 
 	#liveEvent(event: DurableEvent): void {
-		const newcomer = this.#roster.line(event);
+		const newcomer = this.#roster._line(event);
 		if (newcomer !== null)
-			void this.#askPresence(newcomer);
-		if (event.type === 'member_role_changed' && event.user_id === this.#link.userId())
+			void this.#signals?._ask(newcomer);
+		if (event.type === 'member_role_changed' && event.user_id === this.#link._userId())
 			this.#role = event.role;
 		if (event.type === 'room_closed' || event.type === 'room_opened')
 			this.#status = event.type === 'room_closed' ? 'closed' : 'open';
@@ -433,48 +444,19 @@ export class Room extends Store<RoomState> {
 		if (event.type === 'removed_from_room')
 			this.#stop('removed');
 		else if (event.type !== 'room_activity')
-			this.#roster.state(event);
+			this.#roster._state(event);
 		else if (event.reason === 'added' && this.#users > 0 && (this.#phase === 'removed' || this.#phase === 'failed'))
 			this.#rejoin();
-		this.changed();
-	}
-
-	async #askPresence(userId: string): Promise<void> {
-		try {
-			const { presence } = await this.#link.socket.request('user_presence', { user_ids: [userId] });
-			for (const one of presence)
-				this.#roster.presence(one);
-			this.changed();
-		} catch {
-			/* The next presence event tells. */
-		}
-	}
-
-	async #sendRead(seq: number): Promise<void> {
-		const data = await this.#link.socket.request('mark_read', { ...this.#address, seq });
-		const me = this.#link.userId();
-		if (me !== null)
-			this.#roster.mark(me, data.last_read_seq);
-		this.changed();
+		this._changed();
 	}
 
 	/* ---- state ---- */
 
-	#me(): Member | undefined {
-		const userId = this.#link.userId();
-		return userId === null ? undefined : this.#roster.get(userId);
-	}
-
-	/* `confirmed`: as the server has it, else as the user wants it. */
-	#myReadSeq(confirmed = false): number {
-		const known = this.#me()?.last_read_seq ?? 0;
-		return confirmed ? known : Math.max(known, this.#signals.readWanted);
-	}
-
-	protected override build(): RoomState {
+	/** @internal */
+	protected override _build(): RoomState {
 		const entries = this.#line.list();
-		const myReadSeq = this.#myReadSeq();
-		const me = this.#link.userId();
+		const me = this.#link._userId();
+		const myReadSeq = Math.max(this.#roster.get(me)?.last_read_seq ?? 0, this.#readWanted);
 		const isUnread = (entry: LineEntry): boolean =>
 			entry.kind === 'message' && entry.seq > myReadSeq && entry.message.sender_id !== me;
 		return {
@@ -485,16 +467,16 @@ export class Room extends Store<RoomState> {
 			role: this.#role,
 			status: this.#status,
 			members: this.#roster.list(),
-			membersTotal: this.#roster.total,
+			membersTotal: this.#roster._total,
 			entries,
-			pending: this.#link.outbox.list((address) => this.owns(address)),
-			typing: this.#roster.typing(),
-			hasOlder: this.#line.hasOlder(),
+			pending: this.#link._outbox._list((address) => this._owns(address)),
+			typing: this.#roster._typing(),
+			hasOlder: this.#line._hasOlder(),
 			loadingOlder: this.#loadingOlder,
-			lastSeq: this.#line.tail,
+			lastSeq: this.#line._tail,
 			myReadSeq,
 			unread: entries.filter(isUnread).length,
-			...this.#roster.reach(me),
+			...this.#roster._reach(me),
 		};
 	}
 }

@@ -54,7 +54,7 @@ export class RoomList extends Store<RoomListState> {
 		const look = (): void => {
 			const isOpen = this.#client.getState().status === 'open';
 			if (isOpen && !this.#wasOpen)
-				this.#pace.ask();
+				this.#pace._ask();
 			this.#wasOpen = isOpen;
 		};
 		this.#stop = [this.#client.subscribe(look), this.#client.on('event', (event) => this.#event(event))];
@@ -66,13 +66,13 @@ export class RoomList extends Store<RoomListState> {
 			stop();
 		this.#stop = [];
 		this.#wasOpen = false;
-		this.#pace.cancel();
+		this.#pace._cancel();
 	}
 
 	/** One page more. */
 	loadMore(): void {
 		this.#wanted = this.#rooms.length + PAGE;
-		this.#pace.ask();
+		this.#pace._ask();
 	}
 
 	#event(event: AnyRoomEvent): void {
@@ -85,7 +85,7 @@ export class RoomList extends Store<RoomListState> {
 		const room = this.#rooms.find((one) => roomKey(one) === key);
 		if (room)
 			this.#show(room, event);
-		this.#pace.ask();
+		this.#pace._ask();
 	}
 
 	#show(room: RoomListItem, event: AnyRoomEvent): void {
@@ -103,7 +103,7 @@ export class RoomList extends Store<RoomListState> {
 			this.#rooms = [next, ...others];
 		else
 			this.#rooms = this.#rooms.map((one) => (one === room ? next : one));
-		this.changed();
+		this._changed();
 	}
 
 	async #fetch(): Promise<void> {
@@ -123,10 +123,11 @@ export class RoomList extends Store<RoomListState> {
 		} catch (error) {
 			this.#error = asError(error);
 		}
-		this.changed();
+		this._changed();
 	}
 
-	protected override build(): RoomListState {
+	/** @internal */
+	protected override _build(): RoomListState {
 		return {
 			rooms: this.#rooms, hasMore: this.#hasMore, loaded: this.#loaded, error: this.#error,
 			unread: this.#rooms.reduce((sum, room) => sum + (room.muted ? 0 : room.unread), 0),

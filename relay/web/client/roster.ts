@@ -6,7 +6,7 @@
  * line.ts before they come here.
  */
 
-import type { DurableEvent, Member, Presence, StateEvent } from './protocol.js';
+import type { DurableEvent, Member, StateEvent } from './protocol.js';
 import type { Timer } from './pace.js';
 
 /* The server ends typing after 6 s; this is for an end that got lost. */
@@ -17,28 +17,28 @@ export class Roster {
 	#typists = new Map<string, Timer>();
 	readonly #changed: () => void;
 	/** How many there are where the server told the first 200 only. */
-	total = 0;
+	_total = 0;
 
 	constructor(changed: () => void) {
 		this.#changed = changed;
 	}
 
 	/** The members of a snapshot, in place of the held ones. */
-	replace(members: Member[], total: number = members.length): void {
+	_replace(members: Member[], total: number = members.length): void {
 		this.#members = new Map(members.map((member) => [member.user_id, member]));
-		this.total = total;
+		this._total = total;
 	}
 
 	list(): Member[] {
 		return [...this.#members.values()];
 	}
 
-	get(userId: string): Member | undefined {
-		return this.#members.get(userId);
+	get(userId: string | null): Member | undefined {
+		return this.#members.get(userId ?? '');
 	}
 
 	/** How far anybody but this user has received, and read. */
-	reach(userId: string | null): { deliveredSeq: number; readSeq: number } {
+	_reach(userId: string | null): { deliveredSeq: number; readSeq: number } {
 		let deliveredSeq = 0;
 		let readSeq = 0;
 		for (const { user_id, last_delivered_seq, last_read_seq } of this.#members.values())
@@ -50,12 +50,12 @@ export class Roster {
 	}
 
 	/** The ids of those who type, in the order in which they began. */
-	typing(): string[] {
+	_typing(): string[] {
 		return [...this.#typists.keys()];
 	}
 
 	/** Nobody types any more (the connection is gone, or the room is left). */
-	stopTyping(userId?: string | null): void {
+	_stopTyping(userId?: string | null): void {
 		for (const [typist, timer] of [...this.#typists])
 			if (userId === undefined || typist === userId) {
 				clearTimeout(timer);
@@ -63,68 +63,55 @@ export class Roster {
 			}
 	}
 
-	/** A mark of a member; marks only go forward. */
-	mark(userId: string, read: number, delivered = read): void {
-		const member = this.#members.get(userId);
-		if (member)
-			this.#members.set(userId, {
-				...member,
-				last_read_seq: Math.max(member.last_read_seq, read),
-				last_delivered_seq: Math.max(member.last_delivered_seq, delivered),
-			});
-	}
-
-	presence({ user_id, is_online, last_seen, current_task_id }: Presence): void {
-		const member = this.#members.get(user_id);
-		if (member)
-			this.#members.set(user_id, { ...member, is_online, last_seen, current_task_id });
+	/** What is new of a member, as an event or a reply tells it; marks (the numbers) only go forward. */
+	_update(news: Partial<Member> & { user_id: string }): void {
+		const member = this.#members.get(news.user_id);
+		if (!member)
+			return;
+		const next: { [field: string]: unknown } = { ...member };
+		for (const field of Object.keys(member) as (keyof Member)[]) {
+			const value = news[field];
+			if (value !== undefined)
+				next[field] = typeof value === 'number' ? Math.max(value, member[field] as number) : value;
+		}
+		/* With the fields of a member and no others. */
+		this.#members.set(news.user_id, next as unknown as Member);
 	}
 
 	/** A live event of the line; gives the id of a new member, of whom more is to be asked. */
-	line(event: DurableEvent): string | null {
+	_line(event: DurableEvent): string | null {
 		if (event.type === 'message_received')
-			this.stopTyping(event.message.sender_id);
+			this._stopTyping(event.message.sender_id);
 		if (!('user_id' in event))
 			return null;
 		const { type, user_id, role } = event;
-		const member = this.#members.get(user_id);
 		if (type === 'member_left') {
-			this.stopTyping(user_id);
-			this.total -= Number(this.#members.delete(user_id));
-			return null;
+			this._stopTyping(user_id);
+			this._total -= Number(this.#members.delete(user_id));
+		} else if (this.#members.has(user_id))
+			this._update(event);
+		else {
+			this._total++;
+			this.#members.set(user_id, {
+				user_id, role, last_read_seq: 0, last_delivered_seq: 0, is_online: false, last_seen: null, current_task_id: null,
+			});
+			return user_id;
 		}
-		this.#members.set(user_id, member ? { ...member, role } : {
-			user_id, role, last_read_seq: 0, last_delivered_seq: 0, is_online: false, last_seen: null, current_task_id: null,
-		});
-		if (member)
-			return null;
-		this.total++;
-		return user_id;
+		return null;
 	}
 
 	/** A state event; those that aren't about members are passed over. */
-	state(event: StateEvent): void {
-		switch (event.type) {
-			case 'message_read':
-				this.mark(event.user_id, event.last_read_seq);
-				break;
-			case 'message_delivered':
-				this.mark(event.user_id, 0, event.last_delivered_seq);
-				break;
-			case 'user_presence':
-				this.presence(event);
-				break;
-			case 'room_state':
-				this.replace(event.members, Math.max(this.total, event.members.length));
-				break;
-			case 'typing_indicator':
-				this.stopTyping(event.user_id);
-				if (event.is_typing)
-					this.#typists.set(event.user_id, setTimeout(() => {
-						this.#typists.delete(event.user_id);
-						this.#changed();
-					}, TYPING_EXPIRES_MS));
-				break;
-		}
+	_state(event: StateEvent): void {
+		if (event.type === 'room_state')
+			this._replace(event.members, Math.max(this._total, event.members.length));
+		else if (event.type === 'typing_indicator') {
+			this._stopTyping(event.user_id);
+			if (event.is_typing)
+				this.#typists.set(event.user_id, setTimeout(() => {
+					this.#typists.delete(event.user_id);
+					this.#changed();
+				}, TYPING_EXPIRES_MS));
+		} else if ('user_id' in event)
+			this._update(event);
 	}
 }

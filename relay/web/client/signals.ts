@@ -2,37 +2,25 @@
  * signals.ts: what a room tells the server about its own user beside messages:
  * delivered up to here (ack), read up to here, typing. Each is merged, so that
  * acks and read marks go out at most once a second and typing starts once in
- * two.
+ * two. It asks after the presence of newcomers, too.
  *
- * Whether the room is live, and what is known of the user's marks, is told by
- * the owner (room.ts).
+ * room.ts loads this when the room is live for the first time: nothing that
+ * shows the conversation needs it.
  */
 
-import { asError, isTransient } from './protocol.js';
+import { isTransient } from './protocol.js';
 import { Pace } from './pace.js';
 import type { Timer } from './pace.js';
+import type { Member, TaskChatError } from './protocol.js';
+import type { Room, RoomLink } from './room.js';
 
 const MARKS_EVERY_MS = 1_000;
 const TYPING_EVERY_MS = 2_000;
 const TYPING_IDLE_MS = 4_000;
 
-export interface SignalCarrier {
-	/** True while the room is joined on an open connection. */
-	live(): boolean;
-	/** The newest seq that arrived here. */
-	tail(): number;
-	/** The user's read mark as the server has it. */
-	readSeq(): number;
-	ack(seq: number): void;
-	/** Gives the mark that the server has then; the owner keeps it. */
-	markRead(seq: number): Promise<void>;
-	typing(isTyping: boolean): void;
-}
-
 export class Signals {
-	/** The read mark that the user wants; the server may not have it yet. */
-	readWanted = 0;
-	readonly #carrier: SignalCarrier;
+	readonly #room: Room;
+	readonly #link: RoomLink;
 	#acked = 0;
 	#typing = false;
 	#typingTold = false;
@@ -41,83 +29,115 @@ export class Signals {
 	readonly #reads = new Pace(MARKS_EVERY_MS, () => void this.#sendRead());
 	readonly #starts = new Pace(TYPING_EVERY_MS, () => this.#sendStart());
 
-	constructor(carrier: SignalCarrier) {
-		this.#carrier = carrier;
+	constructor(room: Room, link: RoomLink) {
+		this.#room = room;
+		this.#link = link;
 	}
 
-	/** The room is live (again); `acked` is what the server has as delivered. */
-	resume(acked: number): void {
-		this.#acked = acked;
-		this.#acks.ask();
-		if (this.readWanted > this.#carrier.readSeq())
-			this.#reads.ask();
+	/** The room is live (again). */
+	_resume(): void {
+		this.#acked = this.#me()?.last_delivered_seq ?? 0;
+		this.#acks._ask();
+		if (this.#readSeq() < this.#room.getState().myReadSeq)
+			this._read();
 	}
 
 	/** The room is live no more: nothing waits to go out. */
-	pause(): void {
-		this.#acks.cancel();
-		this.#reads.cancel();
-		this.#starts.cancel();
+	_pause(): void {
+		this.#acks._cancel();
+		this.#reads._cancel();
+		this.#starts._cancel();
 		this.#typingTold = false;
 	}
 
 	/** Something new has arrived. */
-	delivered(): void {
-		this.#acks.ask();
+	_delivered(): void {
+		this.#acks._ask();
 	}
 
-	/** The user has read up to `seq`. */
-	read(seq: number): void {
-		this.readWanted = seq;
-		this.#reads.ask();
+	/** The user wants another read mark. */
+	_read(): void {
+		this.#reads._ask();
 	}
 
 	/** The user types (again), or has stopped. */
-	setTyping(isTyping: boolean): void {
+	_setTyping(isTyping: boolean): void {
 		clearTimeout(this.#typingTimer);
 		this.#typing = isTyping;
 		if (isTyping) {
-			this.#typingTimer = setTimeout(() => this.setTyping(false), TYPING_IDLE_MS);
-			this.#starts.ask();
+			this.#typingTimer = setTimeout(() => this._setTyping(false), TYPING_IDLE_MS);
+			this.#starts._ask();
 			return;
 		}
-		this.#starts.cancel();
-		if (this.#typingTold && this.#carrier.live())
-			this.#carrier.typing(false);
+		this.#starts._cancel();
+		if (this.#typingTold && this.#live())
+			this.#tellTyping(false);
 		this.#typingTold = false;
 	}
 
 	/** A message goes out, which ends the typing by itself. */
-	sent(): void {
+	_sent(): void {
 		clearTimeout(this.#typingTimer);
-		this.#starts.cancel();
+		this.#starts._cancel();
 		this.#typing = this.#typingTold = false;
 	}
 
+	/** Asks after somebody who has just come. */
+	async _ask(userId: string): Promise<void> {
+		try {
+			const { presence } = await this.#link._socket.request('user_presence', { user_ids: [userId] });
+			for (const one of presence)
+				this.#room._told(one);
+		} catch {
+			/* The next presence event tells. */
+		}
+	}
+
+	#live(): boolean {
+		return this.#link._socket._isOpen() && this.#room.getState().phase === 'joined';
+	}
+
+	/* The user's own marks, as the server has them. */
+	#me(): Member | undefined {
+		const userId = this.#link._userId();
+		return this.#room.getState().members.find((member) => member.user_id === userId);
+	}
+
+	#readSeq(): number {
+		return this.#me()?.last_read_seq ?? 0;
+	}
+
 	#sendAck(): void {
-		const tail = this.#carrier.tail();
-		if (!this.#carrier.live() || tail <= this.#acked)
+		const { lastSeq } = this.#room.getState();
+		if (!this.#live() || lastSeq <= this.#acked)
 			return;
-		this.#acked = tail;
-		this.#carrier.ack(tail);
+		this.#acked = lastSeq;
+		this.#link._socket.tell('ack', { ...this.#room._getAddress(), seq: lastSeq });
 	}
 
 	async #sendRead(): Promise<void> {
-		if (!this.#carrier.live() || this.readWanted <= this.#carrier.readSeq())
+		const { myReadSeq: seq } = this.#room.getState();
+		const userId = this.#link._userId();
+		if (!this.#live() || userId === null || seq <= this.#readSeq())
 			return;
 		try {
-			await this.#carrier.markRead(this.readWanted);
+			const mark = await this.#link._socket.request('mark_read', { ...this.#room._getAddress(), seq });
+			this.#room._told({ user_id: userId, ...mark });
 		} catch (error) {
 			/* After a lost connection resume() asks again. */
-			if (isTransient(asError(error)) && this.#carrier.live())
-				this.#reads.ask();
+			if (isTransient(error as TaskChatError) && this.#live())
+				this.#reads._ask();
 		}
 	}
 
 	#sendStart(): void {
-		if (!this.#typing || !this.#carrier.live())
+		if (!this.#typing || !this.#live())
 			return;
 		this.#typingTold = true;
-		this.#carrier.typing(true);
+		this.#tellTyping(true);
+	}
+
+	#tellTyping(isTyping: boolean): void {
+		this.#link._socket.tell('typing_indicator', { ...this.#room._getAddress(), is_typing: isTyping });
 	}
 }

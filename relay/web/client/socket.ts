@@ -58,8 +58,6 @@ export interface SocketOptions {
 	replyTimeout?: number;
 	/** How long connecting and logging in may take [15000]. */
 	connectTimeout?: number;
-	/** For tests: a number from 0 up to 1. */
-	random?: () => number;
 }
 
 /**
@@ -74,15 +72,14 @@ export interface SocketState {
 	/** Over what the connection goes, while it is open. */
 	transport: 'socket' | 'http' | null;
 	closeCode: number | null;
-	closeReason: string;
 	/** Milliseconds since 1970, or null. */
 	retryAt: number | null;
 	welcome: Welcome | null;
 }
 
 export interface SocketOwner {
-	onState(state: SocketState): void;
-	onEvent(event: Exclude<ServerEvent, SessionEvent>): void;
+	_onState(state: SocketState): void;
+	_onEvent(event: Exclude<ServerEvent, SessionEvent>): void;
 }
 
 interface Waiting {
@@ -100,17 +97,11 @@ const DEFAULT_MAX_FRAME = 65_536;
 /* So many sockets in a row that couldn't be opened, and HTTP has its turn. */
 const SOCKETS_BEFORE_HTTP = 2;
 
-const NOTHING = { transport: null, closeCode: null, closeReason: '', retryAt: null, welcome: null } as const;
-
-/** The bytes of a text in UTF-8. */
-export function byteLength(text: string): number {
-	return new TextEncoder().encode(text).length;
-}
+const NOTHING = { transport: null, closeCode: null, retryAt: null, welcome: null } as const;
 
 export class TaskChatSocket {
 	readonly #options: SocketOptions;
 	readonly #owner: SocketOwner;
-	readonly #random: () => number;
 	#state: SocketState = { ...NOTHING, status: 'idle' };
 	#socket: WebSocketLike | null = null;
 	#polling: Polling | null = null;
@@ -139,20 +130,14 @@ export class TaskChatSocket {
 			throw new TypeError('getToken or getTicket is needed');
 		this.#options = options;
 		this.#owner = owner;
-		this.#random = options.random ?? Math.random;
 	}
 
 	getState(): SocketState {
 		return this.#state;
 	}
 
-	isOpen(): boolean {
+	_isOpen(): boolean {
 		return this.#state.status === 'open';
-	}
-
-	/** The largest frame that may be sent, in bytes. */
-	maxFrameBytes(): number {
-		return this.#state.welcome?.limits?.max_frame_bytes ?? DEFAULT_MAX_FRAME;
 	}
 
 	/** Connects, unless that is under way; from 'waiting' it tries at once. */
@@ -168,7 +153,7 @@ export class TaskChatSocket {
 	}
 
 	/** The network or the page is back: no need to wait longer, unless the relay asked for it. */
-	wake(): void {
+	_wake(): void {
 		const { status, closeCode } = this.#state;
 		if (status === 'waiting' && closeCode !== GOING_AWAY && closeRule(closeCode ?? 0) === 'backoff')
 			void this.#open();
@@ -189,14 +174,14 @@ export class TaskChatSocket {
 	 * 'too_large' (a frame the relay would close the connection for).
 	 */
 	request<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
-		if (!this.isOpen())
+		if (!this._isOpen())
 			return Promise.reject(new TaskChatError('disconnected', 'not connected'));
 		return this.#polling?.request(type, fields) ?? this.#transmit(type, fields);
 	}
 
 	/** Sends a command that has no reply; nothing happens while not connected. */
 	tell<Name extends 'ack' | 'typing_indicator'>(type: Name, fields: Commands[Name]['fields']): void {
-		if (this.isOpen())
+		if (this._isOpen())
 			this.#socket?.send(JSON.stringify({ type, ...fields }));
 	}
 
@@ -208,7 +193,7 @@ export class TaskChatSocket {
 		this.#goingAwayMs = null;
 		this.#setState({ ...this.#state, status: 'connecting', transport: null, retryAt: null, welcome: null });
 		this.#connectTimer = setTimeout(
-			() => this.#lost(generation, LOST, 'connect timeout'),
+			() => this.#lost(generation, LOST, 'timeout'),
 			this.#options.connectTimeout ?? 15_000,
 		);
 		try {
@@ -235,7 +220,7 @@ export class TaskChatSocket {
 	#newSocket(): WebSocketLike {
 		const Socket = this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
 		if (!Socket)
-			throw new TypeError('no WebSocket here: pass one');
+			throw new TypeError('WebSocket is needed');
 		return new Socket(this.#options.url, PROTOCOL);
 	}
 
@@ -276,11 +261,12 @@ export class TaskChatSocket {
 		if (generation !== this.#generation)
 			return;
 		this.#polling = new Polling(base, token, {
-			newSocket: () => this.#newSocket(),
-			welcome: (welcome) => this.#welcomed(welcome, 'http'),
-			event: (event) => this.#owner.onEvent(event),
-			lost: (code, reason) => this.#lost(generation, code, reason),
-			socketWorks: () => {
+			_Failure: TaskChatError,
+			_newSocket: () => this.#newSocket(),
+			_welcome: (welcome) => this.#welcomed(welcome, 'http'),
+			_event: (event) => this.#owner._onEvent(event),
+			_lost: (code, reason) => this.#lost(generation, code, reason),
+			_socketWorks: () => {
 				this.#unopened = 0;
 				this.#detach('closed');
 				void this.#open();
@@ -311,15 +297,15 @@ export class TaskChatSocket {
 	#lost(generation: number, code: number, reason: string): void {
 		if (generation !== this.#generation)
 			return;
-		if (!this.isOpen())
+		if (!this._isOpen())
 			this.#unopened++;
 		else if (Date.now() - this.#openedAt >= STABLE_AFTER_MS)
 			this.#attempt = 0;
-		const socket = this.#detach(reason || `closed: ${code}`);
+		const socket = this.#detach(reason || `${code}`);
 		if (socket && socket.readyState <= 1)
 			socket.close(code >= 4000 ? code : NORMAL);
 
-		const told = { closeCode: code, closeReason: reason };
+		const told = { closeCode: code };
 		const delay = this.#delayAfter(code);
 		if (delay === null) {
 			this.#setState({ ...told, status: 'closed' });
@@ -340,10 +326,10 @@ export class TaskChatSocket {
 		}
 		const attempt = this.#attempt++;
 		if (rule === 'slow')
-			return SLOW_FROM_MS + jitter(SLOW_FROM_MS, SLOW_CAP_MS - SLOW_FROM_MS, attempt, this.#random);
+			return SLOW_FROM_MS + jitter(SLOW_FROM_MS, SLOW_CAP_MS - SLOW_FROM_MS, attempt);
 		if (code === GOING_AWAY && this.#goingAwayMs !== null)
-			return this.#random() * this.#goingAwayMs;
-		return jitter(this.#options.backoffBase ?? 500, this.#options.backoffCap ?? 20_000, attempt, this.#random);
+			return Math.random() * this.#goingAwayMs;
+		return jitter(this.#options.backoffBase ?? 500, this.#options.backoffCap ?? 20_000, attempt);
 	}
 
 	#clearTimers(): void {
@@ -353,7 +339,7 @@ export class TaskChatSocket {
 
 	#setState(state: Partial<SocketState> & Pick<SocketState, 'status'>): void {
 		this.#state = { ...NOTHING, ...state };
-		this.#owner.onState(this.#state);
+		this.#owner._onState(this.#state);
 	}
 
 	/* ---- frames ---- */
@@ -361,7 +347,7 @@ export class TaskChatSocket {
 	#transmit<Name extends CommandName>(type: Name, fields: Commands[Name]['fields']): Promise<Commands[Name]['data']> {
 		const ref = this.#nextRef++;
 		const text = JSON.stringify({ ...fields, type, ref });
-		if (byteLength(text) > this.maxFrameBytes())
+		if (new TextEncoder().encode(text).length > (this.#state.welcome?.limits.max_frame_bytes ?? DEFAULT_MAX_FRAME))
 			return Promise.reject(new TaskChatError('too_large', 'frame too large'));
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
@@ -395,7 +381,7 @@ export class TaskChatSocket {
 				this.#goingAwayMs = frame.retry_ms;
 				break;
 			default:
-				this.#owner.onEvent(frame);
+				this.#owner._onEvent(frame);
 		}
 	}
 
@@ -438,7 +424,7 @@ export class TaskChatSocket {
 		clearTimeout(this.#heartTimer);
 		this.#heartTimer = setTimeout(() => {
 			if (this.#silent)
-				this.#lost(generation, HEARTBEAT_LOST, 'heartbeat lost');
+				this.#lost(generation, HEARTBEAT_LOST, 'silent');
 			else
 				this.#listenToHeart();
 		}, PONG_DUE_MS);

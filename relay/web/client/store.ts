@@ -9,12 +9,12 @@ export abstract class Store<State> {
 	#cached: State | null = null;
 	#told = true;
 
-	/** Builds the immutable value from what the owner holds now. */
-	protected abstract build(): State;
+	/** @internal Builds the immutable value from what the owner holds now. */
+	protected abstract _build(): State;
 
 	/** The value now; the same object until something changes. */
 	readonly getState = (): State => {
-		this.#cached ??= this.build();
+		this.#cached ??= this._build();
 		return this.#cached;
 	};
 
@@ -26,8 +26,8 @@ export abstract class Store<State> {
 		};
 	};
 
-	/** The owner says that something changed. */
-	protected changed(): void {
+	/** @internal The owner says that something changed. */
+	_changed(): void {
 		this.#cached = null;
 		if (!this.#told)
 			return;

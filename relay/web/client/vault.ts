@@ -46,16 +46,16 @@ export class Vault {
 	readonly #shared: StorageLike | null;
 	#store = memory();
 	/** What the names of this user begin with; '' while no user is known. */
-	prefix = '';
+	_prefix = '';
 
 	constructor(shared: StorageLike | null) {
 		this.#shared = shared;
 	}
 
 	/** The user is known: what was kept until now is the user's. */
-	open(userId: string): void {
-		const kept = this.prefix ? [] : this.list('');
-		this.prefix = `taskchat:${JSON.stringify(userId)}:`;
+	_open(userId: string): void {
+		const kept = this._prefix ? [] : this.list('');
+		this._prefix = `taskchat:${JSON.stringify(userId)}:`;
 		this.#store = this.#shared ?? memory();
 		this.#write(LAST, userId);
 		for (const [name, value] of kept)
@@ -63,24 +63,24 @@ export class Vault {
 	}
 
 	/** Removes all of this user's (where none is known, of the last one), and knows no user any more. */
-	clear(): void {
-		const last = this.prefix ? null : this.#shared?.getItem(LAST);
+	_clear(): void {
+		const last = this._prefix ? null : this.#shared?.getItem(LAST);
 		if (typeof last === 'string')
-			this.open(last);
+			this._open(last);
 		for (const [name] of this.list(''))
 			this.set(name, null);
 		this.#write(LAST, null);
-		this.prefix = '';
+		this._prefix = '';
 		this.#store = memory();
 	}
 
 	get(name: string): string | null {
-		return this.#store.getItem(this.prefix + name);
+		return this.#store.getItem(this._prefix + name);
 	}
 
 	/** Keeps a value (null removes it); gives false where the storage is full or forbidden. */
 	set(name: string, value: string | null): boolean {
-		return this.#write(this.prefix + name, value);
+		return this.#write(this._prefix + name, value);
 	}
 
 	/** The names that begin with `kind`, and their values. */
@@ -88,8 +88,8 @@ export class Vault {
 		const found: [string, string][] = [];
 		for (let index = 0; index < this.#store.length; index++) {
 			const key = this.#store.key(index) ?? '';
-			if (key.startsWith(this.prefix + kind))
-				found.push([key.slice(this.prefix.length), this.#store.getItem(key) ?? '']);
+			if (key.startsWith(this._prefix + kind))
+				found.push([key.slice(this._prefix.length), this.#store.getItem(key) ?? '']);
 		}
 		return found;
 	}

@@ -27,7 +27,8 @@ async function open(): Promise<Scene> {
 	const server = new FakeServer();
 	const fake = server.addRoom('t1', [member('ann'), member('bo')]);
 	const tab = new FakeBrowser().tab();
-	const client = makeClient(server, { storage: tab.storage, locks: tab.locks, random: () => 1 });
+	const client = makeClient(server, { storage: tab.storage, locks: tab.locks });
+	vi.spyOn(Math, 'random').mockReturnValue(1);
 	client.room('t1').join();
 	tab.connect(client);
 	await settle();

@@ -7,6 +7,9 @@ import { TaskChatClient } from '../client/index.js';
 import type { ClientOptions, Room } from '../client/index.js';
 import { FakeServer, member } from './fakeServer.js';
 import type { FakeRoom } from './fakeServer.js';
+/* Loaded here, so that the client's own import() of them takes no time. */
+import '../client/history.js';
+import '../client/signals.js';
 
 /** Lets everything happen that is due at once. */
 export async function settle(): Promise<void> {
@@ -19,8 +22,9 @@ export async function pass(ms: number): Promise<void> {
 }
 
 export function makeClient(server: FakeServer, options: Partial<ClientOptions> = {}): TaskChatClient {
+	vi.spyOn(Math, 'random').mockReturnValue(0.5);
 	return new TaskChatClient({
-		url: 'ws://test/ws', getToken: () => 'ann:1', WebSocket: server.WebSocket, httpUrl: null, random: () => 0.5, ...options,
+		url: 'ws://test/ws', getToken: () => 'ann:1', WebSocket: server.WebSocket, httpUrl: null, ...options,
 	});
 }
 

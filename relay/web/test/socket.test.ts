@@ -12,7 +12,8 @@ afterEach(() => void vi.useRealTimers());
 
 /* Milliseconds until a client whose connection was closed with `code` dials again; null: it doesn't. */
 async function delayAfter(code: number, random = 0.5): Promise<number | null> {
-	const { server, client } = await joinedScene(0, { random: () => random });
+	const { server, client } = await joinedScene();
+	vi.spyOn(Math, 'random').mockReturnValue(random);
 	await pass(10_000);
 	server.socket.end(code);
 	await settle();

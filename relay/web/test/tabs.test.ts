@@ -263,7 +263,7 @@ describe('users', () => {
 		world.server.override('send_message', () => 'silent');
 		const { committed } = client.room('t1').send({ content: 'unsent' });
 		client.room('t1').setDraft('draft');
-		client.vault.set('notified', '7');
+		client._vault.set('notified', '7');
 		await settle();
 		client.signOut();
 		await expect(committed).rejects.toMatchObject({ code: 'cancelled' });
