@@ -183,6 +183,8 @@ api_wait(ApiCall *call, const CommandRow *row)
 {
 	free(call->empty);
 	call->empty = strndup(row->data, row->data_len);
+	if (call->room && call->room->id != row->room_id)
+		api_unpark(call);		/* the task was deleted and made again */
 	if (call->room == NULL)
 		call->again = api_park(call, row->room_id);
 	if (call->room == NULL || call->empty == NULL)
@@ -387,6 +389,25 @@ api_poll(Relay *relay)
 		left--;
 		DL_DELETE(relay->calls, call);
 		DL_APPEND(relay->calls, call);
+		(void) api_ask(call);
+	}
+}
+
+/*
+ * The database is another one: what parked calls wait for is no more, so they
+ * are answered with what there is, and the new epoch in it.
+ */
+void
+api_forget_epoch(Relay *relay)
+{
+	ApiCall    *call;
+	ApiCall    *next;
+
+	DL_FOREACH_SAFE(relay->calls, call, next)
+	{
+		if (call->room == NULL)
+			continue;
+		call->deadline = relay->now;
 		(void) api_ask(call);
 	}
 }

@@ -59,6 +59,7 @@ extern ApiCall *api_call(Relay *relay, const ApiRequest *request, const ApiPort 
 extern void api_cancel(ApiCall *call);
 extern void api_bell(Relay *relay, int64_t room_id);
 extern void api_poll(Relay *relay);
+extern void api_forget_epoch(Relay *relay);
 extern void api_tick(Relay *relay);
 extern void api_free_all(Relay *relay);
 

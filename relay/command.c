@@ -203,19 +203,24 @@ command_check_fields(const Field *fields, const JsonValue *frame, WireCode *code
 	{
 		JsonType	type = json_field_type(frame, field->name);
 		const char *string = json_field_string(frame, field->name);
-		int64_t		n;
+		int64_t		n = 0;
 
 		if ((field->types & ONE(type)) == 0 || (type == JSON_INTEGER && !json_field_integer(frame, field->name, &n)))
 		{
 			snprintf(message, size, "missing field or wrong type: %s", field->name);
 			return false;
 		}
-		if (field->is_id && string && string[0] == '\0')
+		if (field->kind == FIELD_COUNT && n < 0)
+		{
+			snprintf(message, size, "%s must not be negative", field->name);
+			return false;
+		}
+		if (field->kind == FIELD_ID && string && string[0] == '\0')
 		{
 			snprintf(message, size, "%s must not be empty", field->name);
 			return false;
 		}
-		if (field->is_id && string && strlen(string) > MAX_ID_BYTES)
+		if (field->kind == FIELD_ID && string && strlen(string) > MAX_ID_BYTES)
 		{
 			*code = WIRE_TOO_LARGE;
 			snprintf(message, size, "%s is too long", field->name);

@@ -17,11 +17,19 @@
 #define OBJECT ONE(JSON_OBJECT)
 #define OPTIONAL (ONE(JSON_MISSING) | ONE(JSON_NULL))
 
+/* What a field's value must be besides its type. */
+typedef enum FieldKind
+{
+	FIELD_PLAIN,				/* anything */
+	FIELD_ID,					/* a string of 1 to 255 bytes */
+	FIELD_COUNT					/* not negative */
+} FieldKind;
+
 typedef struct Field
 {
 	const char *name;			/* NULL ends the list */
 	unsigned	types;			/* set of ONE(JsonType) */
-	bool		is_id;			/* a string of 1 to 255 bytes */
+	FieldKind	kind;
 } Field;
 
 typedef void (*Handler) (Command *command, const JsonValue *frame);

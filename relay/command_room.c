@@ -3,6 +3,7 @@
  *	  Frames about the rooms of a connection: joining and leaving, typing,
  *	  what has been received.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -135,6 +136,17 @@ handle_join(Command *command, const JsonValue *frame)
 	command_begin_join(command, command_join_done);
 }
 
+/* Ends the object of a room that was not joined. */
+static void
+join_error_end(JsonText *text, WireCode code, const char *message)
+{
+	json_text_raw(text, ",\"error\":{\"code\":");
+	json_text_string(text, wire_code_name(code));
+	json_text_raw(text, ",\"message\":");
+	json_text_string(text, message);
+	json_text_raw(text, "}}");
+}
+
 /* Adds a room that was not joined: its object with the error put in. */
 static void
 join_error_text(JsonText *text, const CommandRow *row, WireCode code, const char *message)
@@ -154,11 +166,7 @@ join_error_text(JsonText *text, const CommandRow *row, WireCode code, const char
 		json_text_string(text, object ? json_field_string(object, "applicant_id") : NULL);
 		json_free(object);
 	}
-	json_text_raw(text, ",\"error\":{\"code\":");
-	json_text_string(text, wire_code_name(code));
-	json_text_raw(text, ",\"message\":");
-	json_text_string(text, message);
-	json_text_raw(text, "}}");
+	join_error_end(text, code, message);
 }
 
 /* Joins one room of many and adds its object to the reply. */
@@ -188,12 +196,58 @@ join_one(Session *session, const CommandRow *row, JsonText *text)
 		json_text_raw_n(text, row->data, row->data_len);
 }
 
+/* What is wrong with the i-th of the rooms that a frame names, as far as its shape tells; false: nothing. */
+static bool
+room_is_misshapen(const JsonValue *frame, size_t i, WireCode *code, char *message, size_t size)
+{
+	const JsonValue *room = json_field_array_object(frame, "rooms", i);
+
+	if (room)
+		return !command_check_fields(join_fields, room, code, message, size);
+	*code = WIRE_BAD_REQUEST;
+	snprintf(message, size, "each of \"rooms\" must be an object");
+	return true;
+}
+
+/* Adds a room whose element was misshapen, with as much of its address as there is. */
+static void
+misshapen_text(JsonText *text, const JsonValue *room, WireCode code, const char *message)
+{
+	json_text_raw(text, "{\"task_id\":");
+	json_text_string(text, room ? json_field_string(room, "task_id") : NULL);
+	json_text_raw(text, ",\"applicant_id\":");
+	json_text_string(text, room ? json_field_string(room, "applicant_id") : NULL);
+	join_error_end(text, code, message);
+}
+
+/* Joins the rooms of these rows, one for each element of the frame, and writes the reply. */
+static void
+join_rows(Command *command, const JsonValue *frame, const CommandRow *rows, int nrows, JsonText *text)
+{
+	WireCode	code;
+	char		message[96];
+
+	json_text_raw(text, "{\"rooms\":[");
+	for (int i = 0; i < nrows; i++)
+	{
+		if (i > 0)
+			json_text_raw(text, ",");
+		if (room_is_misshapen(frame, (size_t) i, &code, message, sizeof(message)))
+			misshapen_text(text, json_field_array_object(frame, "rooms", (size_t) i), code, message);
+		else
+			join_one(command->session, &rows[i], text);
+	}
+	json_text_raw(text, "]}");
+}
+
 static void
 command_join_many_done(void *arg, const CommandRow *rows, int nrows)
 {
 	Command    *command = arg;
 	Session    *session = command->session;
 	JsonText	text = {0};
+	const char *error;
+	JsonValue  *frame;
 
 	if (command_orphaned(command))
 		return;
@@ -203,49 +257,35 @@ command_join_many_done(void *arg, const CommandRow *rows, int nrows)
 		command_free(command);
 	else
 	{
-		json_text_raw(&text, "{\"rooms\":[");
-		for (int i = 0; i < nrows; i++)
-		{
-			if (rows[i].data == NULL)
-				continue;
-			if (text.data && text.data[text.len - 1] == '}')
-				json_text_raw(&text, ",");
-			join_one(session, &rows[i], &text);
-		}
-		json_text_raw(&text, "]}");
-		if (text.failed)
+		frame = json_parse(command->text, command->text_len, &error);
+		if (frame)
+			join_rows(command, frame, rows, nrows, &text);
+		if (frame == NULL || text.failed)
 			command_fail(command, WIRE_INTERNAL, "out of memory", 0);
 		else
 			command_ok(command, text.data, text.len);
+		json_free(frame);
 		json_text_reset(&text);
 	}
 	command_join_ended(session);
 }
 
+/* A room that is misshapen is told so in its place; a frame of nothing else is refused. */
 void
 handle_join_many(Command *command, const JsonValue *frame)
 {
 	size_t		n = json_field_array_length(frame, "rooms");
+	size_t		misshapen = 0;
 	WireCode	code;
 	char		message[96];
 
-	for (size_t i = 0; i < n; i++)
-	{
-		const JsonValue *room = json_field_array_object(frame, "rooms", i);
-
-		if (room == NULL)
-		{
-			command_fail(command, WIRE_BAD_REQUEST, "each of \"rooms\" must be an object", 0);
-			return;
-		}
-		if (!command_check_fields(join_fields, room, &code, message, sizeof(message)))
-		{
-			command_fail(command, code, message, 0);
-			return;
-		}
-	}
+	for (size_t i = n; i > 0; i--)
+		if (room_is_misshapen(frame, i - 1, &code, message, sizeof(message)))
+			misshapen++;
 	if (n == 0)
 		command_ok(command, "{\"rooms\":[]}", 12);
+	else if (misshapen == n)
+		command_fail(command, code, message, 0);
 	else
 		command_begin_join(command, command_join_many_done);
 }
@@ -345,9 +385,8 @@ handle_ack(Command *command, const JsonValue *frame)
 	Seat	   *seat = room_find_seat(session, json_field_string(frame, "task_id"),
 									  json_field_string(frame, "applicant_id"));
 
-	if (!json_field_integer(frame, "seq", &command->seq) || command->seq < 0)
-		command_fail(command, WIRE_BAD_REQUEST, "\"seq\" must not be negative", 0);
-	else if (seat)
+	json_field_integer(frame, "seq", &command->seq);
+	if (seat)
 		command_deliver(command, room_seat_id(seat));
 	else if (command_ask_room(command, frame))
 		command_query(command, NULL, command_ack_found);

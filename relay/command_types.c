@@ -6,32 +6,33 @@
 
 #include "command_internal.h"
 
-#define ID(name) {name, STRING, true}
-#define OPTIONAL_ID(name) {name, STRING | OPTIONAL, true}
+#define ID(name) {name, STRING, FIELD_ID}
+#define OPTIONAL_ID(name) {name, STRING | OPTIONAL, FIELD_ID}
+#define OPTIONAL_COUNT(name) {name, INTEGER | OPTIONAL, FIELD_COUNT}
 #define ADDRESS ID("task_id"), OPTIONAL_ID("applicant_id")
-#define PAGE {"before_seq", INTEGER | OPTIONAL, false}, {"after_seq", INTEGER | OPTIONAL, false}, {"limit", INTEGER | OPTIONAL, false}
-#define END {NULL, 0, false}
+#define PAGE OPTIONAL_COUNT("before_seq"), OPTIONAL_COUNT("after_seq"), OPTIONAL_COUNT("limit")
+#define END {NULL, 0, FIELD_PLAIN}
 
 static const Field no_fields[] = {END};
-static const Field login_fields[] = {{"token", STRING | OPTIONAL, false}, {"ticket", STRING | OPTIONAL, false}, END};
-const Field join_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL, false}, {"epoch", STRING | OPTIONAL, false}, END};
-static const Field join_many_fields[] = {{"rooms", ARRAY, false}, END};
+static const Field login_fields[] = {{"token", STRING | OPTIONAL, FIELD_PLAIN}, {"ticket", STRING | OPTIONAL, FIELD_PLAIN}, END};
+const Field join_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL, FIELD_PLAIN}, {"epoch", STRING | OPTIONAL, FIELD_PLAIN}, END};
+static const Field join_many_fields[] = {{"rooms", ARRAY, FIELD_PLAIN}, END};
 static const Field address_fields[] = {ADDRESS, END};
 static const Field send_fields[] = {
-	ADDRESS, {"content", STRING | OPTIONAL, false}, {"message_type", STRING | OPTIONAL, false}, {"file_url", STRING | OPTIONAL, false},
-	{"client_msg_id", STRING | OPTIONAL, false}, {"reply_to", STRING | OPTIONAL, false}, {"metadata", OBJECT | OPTIONAL, false}, END
+	ADDRESS, {"content", STRING | OPTIONAL, FIELD_PLAIN}, {"message_type", STRING | OPTIONAL, FIELD_PLAIN}, {"file_url", STRING | OPTIONAL, FIELD_PLAIN},
+	{"client_msg_id", STRING | OPTIONAL, FIELD_PLAIN}, {"reply_to", STRING | OPTIONAL, FIELD_PLAIN}, {"metadata", OBJECT | OPTIONAL, FIELD_PLAIN}, END
 };
-static const Field edit_fields[] = {{"message_id", STRING, false}, {"content", STRING | OPTIONAL, false}, END};
-static const Field delete_fields[] = {{"message_id", STRING, false}, END};
-static const Field typing_fields[] = {ADDRESS, {"is_typing", BOOL, false}, END};
-static const Field presence_fields[] = {OPTIONAL_ID("current_task_id"), {"user_ids", ARRAY | OPTIONAL, false}, END};
+static const Field edit_fields[] = {{"message_id", STRING, FIELD_PLAIN}, {"content", STRING | OPTIONAL, FIELD_PLAIN}, END};
+static const Field delete_fields[] = {{"message_id", STRING, FIELD_PLAIN}, END};
+static const Field typing_fields[] = {ADDRESS, {"is_typing", BOOL, FIELD_PLAIN}, END};
+static const Field presence_fields[] = {OPTIONAL_ID("current_task_id"), {"user_ids", ARRAY | OPTIONAL, FIELD_PLAIN}, END};
 static const Field messages_fields[] = {ADDRESS, PAGE, END};
-static const Field events_fields[] = {ADDRESS, {"after_seq", INTEGER | OPTIONAL, false}, {"limit", INTEGER | OPTIONAL, false}, END};
-static const Field rooms_fields[] = {{"limit", INTEGER | OPTIONAL, false}, {"offset", INTEGER | OPTIONAL, false}, END};
-static const Field seq_fields[] = {ADDRESS, {"seq", INTEGER, false}, END};
+static const Field events_fields[] = {ADDRESS, OPTIONAL_COUNT("after_seq"), OPTIONAL_COUNT("limit"), END};
+static const Field rooms_fields[] = {OPTIONAL_COUNT("limit"), OPTIONAL_COUNT("offset"), END};
+static const Field seq_fields[] = {ADDRESS, {"seq", INTEGER, FIELD_COUNT}, END};
 static const Field notifications_fields[] = {PAGE, END};
-static const Field notification_fields[] = {{"id", STRING, false}, END};
-static const Field set_presence_fields[] = {{"is_online", BOOL, false}, OPTIONAL_ID("current_task_id"), END};
+static const Field notification_fields[] = {{"id", STRING, FIELD_PLAIN}, END};
+static const Field set_presence_fields[] = {{"is_online", BOOL, FIELD_PLAIN}, OPTIONAL_ID("current_task_id"), END};
 
 static const CommandType command_types[] = {
 	{"authenticate", session_authenticate, login_fields, LANE_READ, false},

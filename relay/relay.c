@@ -164,6 +164,7 @@ relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes
 	{
 		relay_end_old_epoch(relay);
 		watch_forget_epoch(relay);
+		api_forget_epoch(relay);
 	}
 	room_look_again_all(relay, relay->was_up);
 	presence_look_again_all(relay);

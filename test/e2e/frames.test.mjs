@@ -156,6 +156,18 @@ test('pages and resumes are cut by bytes, never below one', async () => {
   assert.deepEqual(rooms.slice(1).map((r) => [r.task_id, r.error.code]), [['bytes-2', 'limit_exceeded'], ['edit', 'limit_exceeded']]);
 });
 
+test('of many rooms each has its own error', async () => {
+  await world.task('each', 'bea');
+  const bea = await world.login('bea');
+  const { rooms } = await bea.good({ type: 'join_task_rooms', rooms: [{ task_id: 5 }, { task_id: 'each' }, 7, { task_id: 'x'.repeat(256) }, { task_id: 'none', applicant_id: 'z' },
+    { task_id: 'each', after_seq: 'x' }, { task_id: 'each', after_seq: -1 }] });
+  assert.deepEqual(rooms.map((r) => [r.task_id?.slice(0, 4) ?? null, r.applicant_id, r.error?.code]), [[null, null, 'bad_request'], ['each', null, undefined], [null, null, 'bad_request'],
+    ['xxxx', null, 'too_large'], ['none', 'z', 'forbidden'], ['each', null, 'bad_request'], ['each', null, undefined]]);
+  assert.equal(rooms[6].reset, true);
+  await world.sql("SELECT taskchat.send_system_message('each', 'x')");
+  await bea.event('message_received', (e) => e.task_id === 'each');
+});
+
 test('what cannot be is a bad request, and an error changes nothing', async () => {
   await world.task('bad-1', 'ben');
   const ben = await world.login('ben');
@@ -170,6 +182,11 @@ test('what cannot be is a bad request, and an error changes nothing', async () =
     [{ type: 'user_presence', user_ids: Array.from({ length: 101 }, (_, i) => `u${i}`) }, 'bad_request'],
     [{ type: 'user_presence', current_task_id: 'not-mine' }, 'forbidden'],
     [{ type: 'ack', task_id: 'bad-1', seq: -1 }, 'bad_request'],
+    [{ type: 'mark_read', task_id: 'bad-1', seq: -1 }, 'bad_request'],
+    [{ type: 'get_events', task_id: 'bad-1', after_seq: -1 }, 'bad_request'],
+    [{ type: 'get_messages', task_id: 'bad-1', before_seq: -1 }, 'bad_request'],
+    [{ type: 'get_rooms', offset: -1 }, 'bad_request'],
+    [{ type: 'get_notifications', after_seq: -1 }, 'bad_request'],
   ];
   for (const [frame, code] of table) await ben.bad(frame, code);
   assert.equal((await ben.good({ type: 'user_presence', user_ids: ['ben'] })).presence[0].current_task_id, null);

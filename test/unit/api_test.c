@@ -70,6 +70,7 @@ requests_become_frames(void **state)
 		"{\"type\":\"get_messages\",\"task_id\":\"t\",\"before_seq\":9,\"limit\":2}"},
 		{API_GET, "/api/messages", NULL, {"task_id=a/b", "applicant_id=z"},
 		"{\"type\":\"get_messages\",\"task_id\":\"a/b\",\"applicant_id\":\"z\"}"},
+		{API_GET, "/api/tasks/a%2Fb%25/messages", NULL, {0}, "{\"type\":\"get_messages\",\"task_id\":\"a/b%\"}"},
 		{API_GET, "/api/rooms", NULL, {"offset=3"}, "{\"type\":\"get_rooms\",\"offset\":3}"},
 		{API_GET, "/api/user/presence", NULL, {"user_id=u", "user_id=v\"w"}, "{\"type\":\"user_presence\",\"user_ids\":[\"u\",\"v\\\"w\"]}"},
 		{API_POST, "/api/tasks/t/read", "{\"seq\":4}", {0}, "{\"seq\":4,\"type\":\"mark_read\",\"task_id\":\"t\"}"},
@@ -106,6 +107,7 @@ bad_requests_ask_nobody(void **state)
 		{API_GET, "/api/tasks/t/messages", NULL, {"limit=1", "limit=2"}, 400},
 		{API_GET, "/api/tasks/t/messages", NULL, {"after_seq=9007199254740992"}, 400},
 		{API_GET, "/api/tasks/t/events", NULL, {"wait=-1"}, 400},
+		{API_GET, "/api/tasks/t/events", NULL, {"after_seq=-1"}, 400},
 		{API_GET, "/api/messages", NULL, {0}, 400},
 		{API_GET, "/api/tasks/t/messages", NULL, {"applicant_id="}, 400},
 		{API_GET, "/api/rooms", NULL, {"token=x"}, 400},
@@ -234,6 +236,22 @@ waiting_outlives_the_database(void **state)
 }
 
 static void
+waiting_ends_with_the_epoch(void **state)
+{
+	const char *const args[] = {"after_seq=3", "wait=30", NULL};
+
+	assert_non_null(request(API_GET, "/api/tasks/t/events", NULL, args));
+	answer_events(false);
+	answer_events(false);
+	assert_int_equal(nanswers, 0);
+	relay_query_events()->up(&relay, "f", true, 16384);
+	assert_int_equal(nasked, 1);
+	answer_events(false);
+	assert_int_equal(nanswers, 1);
+	assert_int_equal(status, 200);
+}
+
+static void
 a_client_that_went(void **state)
 {
 	const char *const args[] = {"after_seq=3", "wait=30", NULL};
@@ -262,6 +280,7 @@ main(void)
 		LIVE_TEST(waiting_ends_with_the_bell),
 		LIVE_TEST(waiting_ends_with_time),
 		LIVE_TEST(waiting_outlives_the_database),
+		LIVE_TEST(waiting_ends_with_the_epoch),
 		LIVE_TEST(a_client_that_went),
 	};
 
