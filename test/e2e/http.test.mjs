@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
+import { answerMisfit } from './shapes.mjs';
 import { World, sleep, token } from './world.mjs';
 
 let world;
@@ -27,7 +28,9 @@ async function call(path, { user = 'ada', body, ...options } = {}) {
     body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, data: text && answer.headers.get('content-type') === 'application/json' ? JSON.parse(text) : text };
+  const data = text && answer.headers.get('content-type') === 'application/json' ? JSON.parse(text) : text;
+  if (path.startsWith('/api')) assert.equal(answerMisfit(path, answer.status, data), null);
+  return { status: answer.status, headers: answer.headers, data };
 }
 
 // Bytes to the relay, and what comes back within a time.

@@ -1,6 +1,7 @@
 // A world for one test file: a throw-away cluster, relays, and WebSocket
 // clients that remember every frame. What the relay says on stderr is kept, and
-// close() fails where a sanitizer spoke.
+// close() fails where a sanitizer spoke, or where a frame had another shape than
+// asyncapi.yaml tells.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import crypto from 'node:crypto';
@@ -11,6 +12,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import WebSocket from 'ws';
+import { frameMisfit } from './shapes.mjs';
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const clusterScript = path.join(here, '../env/cluster.sh');
@@ -48,14 +50,23 @@ export class Client {
     this.frames = [];
     this.socket = new WebSocket(url, 'taskchat.v1', options);
     this.closed = null;
-    this.socket.on('message', (data) => this.frames.push(JSON.parse(data.toString())));
+    this.asked = new Map();
+    this.misfits = [];
+    this.socket.on('message', (data) => this.hear(JSON.parse(data.toString())));
     this.socket.on('close', (code) => { this.closed = code; });
     this.socket.on('error', (error) => { this.error = error; });
     this.refs = 0;
   }
 
+  hear(frame) {
+    this.frames.push(frame);
+    const wrong = frameMisfit(frame, frame.type === 'reply' ? this.asked.get(frame.ref) : undefined);
+    if (wrong) this.misfits.push(wrong);
+  }
+
   async ask(frame, limit) {
     const ref = ++this.refs;
+    this.asked.set(ref, frame.type);
     this.send({ ...frame, ref });
     return until(`the reply to ${frame.type}`, () => this.frames.find((f) => f.type === 'reply' && f.ref === ref), limit);
   }
@@ -192,6 +203,7 @@ export class World {
     await this.pool.end().catch(() => {});
     execFileSync(clusterScript, ['stop', path.join(this.directory, 'pg')]);
     fs.rmSync(this.directory, { recursive: true });
+    assert.deepEqual(this.clients.flatMap((client) => client.misfits), []);
     assert.doesNotMatch(this.log, /Sanitizer|runtime error/);
   }
 }
