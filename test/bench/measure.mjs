@@ -1,0 +1,191 @@
+// One measurement: a peer is started on its processor, the generator (load.c) or
+// pgbench works on it from the other, and what came of it is one object. Whatever
+// happens, it ends within the workload's limit and leaves nothing running.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { people } from './workloads.mjs';
+
+const LIMIT = 120;
+const READY_WITHIN = 30;
+const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+// With two processors or more the server under test has the first to itself.
+export function pins(processors) {
+  const [first, ...others] = processors;
+  return others.length === 0 ? { server: [], rest: [] } : { server: ['taskset', '-c', first], rest: ['taskset', '-c', others.join(',')] };
+}
+
+// Seconds of processor time of a process, and of its children that live or have ended.
+function processorTime(pid) {
+  const read = (id) => {
+    const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ').pop().split(' ');
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS;
+  };
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  return children.reduce((sum, id) => sum + read(id), read(pid));
+}
+
+function start(argv, options = {}) {
+  const child = spawn(argv[0], argv.slice(1).map(String), { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  child.out = '';
+  child.log = '';
+  child.stdout.on('data', (data) => { child.out += data; });
+  child.stderr.on('data', (data) => { child.log = (child.log + data).slice(-20000); });
+  child.stdin.on('error', (error) => { child.log += `${error}\n`; });
+  child.gone = new Promise((resolve) => {
+    child.on('error', (error) => { child.log += `${error}\n`; resolve({ code: -1 }); });
+    child.on('close', (code, signal) => resolve({ code, signal }));
+  });
+  child.gone.then((end) => { child.ended = end; });
+  return child;
+}
+
+async function stop(child, signal = 'SIGTERM') {
+  if (!child.ended) child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20000);
+  await child.gone;
+  clearTimeout(timer);
+}
+
+async function freePorts(n) {
+  const servers = await Promise.all(Array.from({ length: n }, () => new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve(server));
+  })));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+const connects = (port) => new Promise((resolve) => {
+  const socket = net.connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); });
+  socket.on('error', () => resolve(false));
+});
+
+const isReady = (peer, port) => (peer.ready ? peer.ready(port) : connects(port));
+
+class Server {
+  constructor(bench, peer, work, url, relayUrl) {
+    Object.assign(this, { bench, peer });
+    this.directory = mkdtempSync(path.join(bench.directory, `${peer.name}-`));
+    this.options = {
+      url, relayUrl, secret: bench.secret, programs: bench.programs, directory: this.directory,
+      heartbeat: work.heartbeat ?? 25, settings: work.settings,
+    };
+  }
+
+  async start() {
+    const [port, adminPort] = this.port ? [this.port, this.adminPort] : await freePorts(2);
+    Object.assign(this, { port, adminPort });
+    this.child = start([...this.bench.pins.server, ...this.peer.command({ ...this.options, port, adminPort })]);
+    const end = Date.now() + READY_WITHIN * 1000;
+    while (!await isReady(this.peer, port)) {
+      if (this.child.ended || Date.now() > end) throw new Error(`${this.peer.name} did not get ready: ${this.child.log}`);
+      await sleep(20);
+    }
+  }
+
+  get pid() {
+    return this.child.pid;
+  }
+
+  async stop(signal) {
+    if (this.child) await stop(this.child, signal);
+  }
+
+  clean() {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function loadArguments(bench, peer, work, server, url) {
+  const dialect = path.join(server.directory, 'dialect');
+  writeFileSync(dialect, peer.dialect(work.mode).map(([key, value]) => `${key} ${value}\n`).join(''));
+  return {
+    mode: work.mode ?? 'messages', port: server.port, dialect, secret: bench.secret,
+    clients: work.clients, rooms: work.rooms, rooms_each: work.roomsEach ?? 1, server_pids: server.pid, ...work.args,
+    ...(peer.statement ? { url, statement: peer.statement, postmaster_pid: bench.cluster.postmaster } : { publish: 'socket', in_flight: work.args.senders }),
+  };
+}
+
+// The generator asks for the server to be killed and started again.
+async function resumeTalk(load, server) {
+  const said = (word) => new Promise((resolve) => {
+    const look = () => load.log.split('\n').includes(word) && resolve();
+    load.stderr.on('data', look);
+    look();
+  });
+  await said('joined');
+  await server.stop('SIGKILL');
+  load.stdin.write('down\n');
+  await said('missed');
+  await server.start();
+  load.stdin.write(`up ${server.pid}\n`);
+}
+
+// Calls of the kernel by the server between two times, by name.
+function countCalls(text, began, ended) {
+  const calls = {};
+  for (const line of text.split('\n')) {
+    const [, at, name] = /^(?:\d+ +)?(\d+\.\d+) ([a-z0-9_]+)\(/.exec(line) ?? [];
+    if (name && Number(at) >= began && Number(at) <= ended) calls[name] = (calls[name] ?? 0) + 1;
+  }
+  return calls;
+}
+
+async function runLoad(bench, peer, work, server, url) {
+  const words = Object.entries(loadArguments(bench, peer, work, server, url)).map(([key, value]) => `${key}=${value}`);
+  const trace = path.join(server.directory, 'calls');
+  const tracer = work.calls ? start(['strace', '-f', '-qq', '-s', '0', '-ttt', '-o', trace, '-p', server.pid]) : null;
+  const load = start([...bench.pins.rest, bench.programs.load, ...words]);
+  const timer = setTimeout(() => load.kill('SIGKILL'), (work.limit ?? LIMIT) * 1000);
+  if (work.mode === 'resume') resumeTalk(load, server).catch((error) => { load.log += error.message; load.kill('SIGKILL'); });
+  const { code } = await load.gone;
+  clearTimeout(timer);
+  if (tracer) await stop(tracer, 'SIGINT');
+  if (load.out.trim() === '') throw new Error(`the generator ended with ${code}: ${load.log.trim()} ${server.child.log.trim()}`.slice(0, 2000));
+  const result = { ...JSON.parse(load.out), delivered: code === 0 };
+  if (tracer) result.calls = countCalls(readFileSync(trace, 'utf8'), result.began, result.ended);
+  return result;
+}
+
+// pgbench of the statement that taskchat's messages are sent with; no relay.
+async function runPgbench(bench, peer, work, database) {
+  const script = path.join(bench.directory, 'floor.sql');
+  const connections = peer.connections ?? work.args.senders;
+  writeFileSync(script, peer.script(work));
+  const before = processorTime(bench.cluster.postmaster);
+  const pgbench = start([...bench.pins.rest, path.join(process.env.TASKCHAT_PG_BIN, 'pgbench'), bench.cluster.url(database), '-n', '-M', 'prepared',
+    '-c', connections, '-T', work.seconds ?? 5, '-f', script]);
+  const timer = setTimeout(() => pgbench.kill('SIGKILL'), LIMIT * 1000);
+  const { code } = await pgbench.gone;
+  clearTimeout(timer);
+  const [, rate] = /^tps = ([\d.]+)/m.exec(pgbench.out) ?? [];
+  const [, done] = /transactions actually processed: (\d+)/.exec(pgbench.out) ?? [];
+  if (code !== 0 || !rate) throw new Error(`pgbench ended with ${code}: ${pgbench.log}`);
+  const spent = processorTime(bench.cluster.postmaster) - before;
+  return { messages: Number(done), messages_per_second: Number(rate), postgres_cpu_us_per_message: (spent * 1e6) / Number(done), delivered: true };
+}
+
+export async function measure(bench, peer, workload) {
+  const work = { ...workload };
+  const database = 'measured';
+  let server;
+  try {
+    if (peer.prepare) await bench.cluster.database(database, peer, `${work.clients}-${work.rooms}-${work.roomsEach ?? 1}`, people(work));
+    if (peer.script) return await runPgbench(bench, peer, work, database);
+    server = new Server(bench, peer, work, bench.cluster.url(database), bench.cluster.url(database, 'bench_relay'));
+    await server.start();
+    return await runLoad(bench, peer, work, server, bench.cluster.url(database));
+  } finally {
+    if (server) {
+      await server.stop();
+      server.clean();
+    }
+    if (peer.prepare) await bench.cluster.drop(database);
+  }
+}

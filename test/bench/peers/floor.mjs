@@ -1,0 +1,13 @@
+// The database alone: pgbench sends what taskchat's back ends send, and no relay
+// listens. Once with as many connections as the others have, once with one.
+import taskchat from './taskchat.mjs';
+
+const script = ({ rooms, roomsEach = 1 }) => `\\set room random(0, ${rooms - 1})
+\\set user :room / ${roomsEach}
+SELECT (taskchat.send_message('b' || :room::int, '@1:1@' || repeat('x', 58))).seq FROM taskchat.act_as('u' || :user::int);
+`;
+
+const peer = (name, title, more) => ({ name, title, prepare: taskchat.prepare, script, ...more });
+
+export const floor = peer('pgbench', 'pgbench, no relay', {});
+export const floorOne = peer('pgbench-1', 'pgbench, one connection', { connections: 1 });

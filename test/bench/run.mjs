@@ -1,0 +1,133 @@
+// The driver of `make bench`: every peer in turn on the same work, round after
+// round, and what came of it. Called by test/bench/run.
+//
+//   node run.mjs DIRECTORY      where results go: runs.jsonl (a line a run),
+//                               results.json (medians), results.md, *.svg
+//
+// WORKLOADS, PEERS: names, those of workloads.mjs and peers/ (all); ROUNDS (3).
+// The environment is that of test/env/cluster.sh. Exit status 1 where a message
+// was lost, doubled or late in order, or a run came to nothing.
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import crypto from 'node:crypto';
+import os from 'node:os';
+import path from 'node:path';
+import { Cluster } from './cluster.mjs';
+import { measure, pins } from './measure.mjs';
+import { machine } from './machine.mjs';
+import { floor, floorOne } from './peers/floor.mjs';
+import nchan from './peers/nchan.mjs';
+import nodeWs from './peers/node-ws.mjs';
+import { raw, rawCoalesced } from './peers/raw.mjs';
+import socketio from './peers/socketio.mjs';
+import taskchat from './peers/taskchat.mjs';
+import { plot } from './plot.mjs';
+import { summarize, table } from './report.mjs';
+import { targets } from './targets.mjs';
+import { workloads } from './workloads.mjs';
+
+const here = path.dirname(new URL(import.meta.url).pathname);
+export const peers = Object.fromEntries([taskchat, nodeWs, socketio, nchan, raw, rawCoalesced, floor, floorOne].map((peer) => [peer.name, peer]));
+
+// Processors that this process may run on.
+function processors() {
+  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))[1];
+  return list.split(',').flatMap((part) => {
+    const [from, to = from] = part.split('-').map(Number);
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
+function compile(directory) {
+  const build = (name, sources, ...libraries) => {
+    const program = path.join(directory, name);
+    execFileSync('cc', ['-O2', '-g', '-Wall', '-Wextra', '-Wno-unused-parameter', '-D_GNU_SOURCE', ...sources.map((source) => path.join(here, source)), '-o', program, ...libraries], { stdio: 'inherit' });
+    return program;
+  };
+  const include = execFileSync(process.env.PG_CONFIG, ['--includedir'], { encoding: 'utf8' }).trim();
+  return {
+    load: build('load', LOAD_SOURCES, `-I${include}`, '-lpq', '-lcrypto'),
+    raw: build('raw', ['peers/raw.c'], '-lcrypto'),
+  };
+}
+
+const LOAD_SOURCES = ['load.c', 'client.c', 'process.c'];
+
+// Everything that measure() needs: programs, secret, cluster.
+export async function openBench() {
+  const directory = mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'b-'));
+  const bench = { directory, pins: pins(processors()), programs: compile(directory), secret: path.join(directory, 'secret') };
+  writeFileSync(bench.secret, crypto.randomBytes(32).toString('hex'), { mode: 0o600 });
+  bench.cluster = await Cluster.start(directory, bench.pins.rest);
+  bench.close = async () => {
+    await bench.cluster.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return bench;
+}
+
+export async function measured(bench, name, workload, peer, round) {
+  const run = { workload: name, peer: peer.name, round };
+  try {
+    return { ...run, ...await measure(bench, peer, workload) };
+  } catch (error) {
+    return { ...run, delivered: false, error: error.message };
+  }
+}
+
+const faults = (run) => ['missing', 'duplicate', 'reordered', 'strange'].filter((kind) => run[kind] > 0).map((kind) => `${run[kind]} ${kind}`).join(', ');
+
+function tell(run) {
+  const figures = [
+    [run.messages_per_second, 'messages/s', 0], [run.server_cpu_us_per_delivery, 'µs/delivery', 2], [run.server_cpu_us_per_message, 'µs/message', 1],
+    [run.postgres_cpu_us_per_message, 'µs/message in PostgreSQL', 0], [run.latency_ms?.p50, 'ms p50', 2], [run.latency_ms?.p99, 'ms p99', 2],
+  ].filter(([value]) => Number.isFinite(value)).map(([value, unit, digits]) => `${value.toFixed(digits)} ${unit}`);
+  console.log(`${run.workload} ${run.round + 1} ${run.peer}: ${run.error ?? [...figures, faults(run)].filter(Boolean).join(', ')}${run.delivered ? '' : ' FAILED'}`);
+}
+
+function chosen(wanted, all, what) {
+  const names = (wanted ?? '').split(/[ ,]+/).filter(Boolean);
+  const found = names.flatMap((name) => Object.keys(all).filter((one) => one === name || one.startsWith(`${name}-`)));
+  for (const name of names) if (!Object.keys(all).some((one) => one === name || one.startsWith(`${name}-`))) throw new Error(`there is no ${what} ${name}: ${Object.keys(all).join(' ')}`);
+  return names.length === 0 ? Object.keys(all) : [...new Set(found)];
+}
+
+export function write(directory, runs, about) {
+  const summary = summarize(runs);
+  const titles = Object.fromEntries(Object.values(peers).map((peer) => [peer.name, peer.title]));
+  const tables = Object.entries(summary).map(([name, rows]) => table(workloads[name].title, rows, titles));
+  writeFileSync(path.join(directory, 'results.json'), `${JSON.stringify({ about, summary }, null, 1)}\n`);
+  writeFileSync(path.join(directory, 'results.md'), [about.text, '', targets(summary), '', ...tables].join('\n'));
+  for (const [name, rows] of Object.entries(summary)) writeFileSync(path.join(directory, `${name}.svg`), plot(workloads[name].title, rows, titles));
+}
+
+async function main(directory) {
+  const rounds = Number(process.env.ROUNDS || 3);
+  const names = chosen(process.env.WORKLOADS, workloads, 'workload');
+  const wanted = chosen(process.env.PEERS, peers, 'peer').filter((name) => peers[name].available?.() ?? true);
+  const bench = await openBench();
+  const runs = [];
+  try {
+    const about = machine(bench, rounds);
+    console.log(about.text);
+    for (const name of names) {
+      const takers = wanted.filter((peer) => workloads[name].peers.includes(peer));
+      for (let round = 0; round < rounds; round++) {
+        for (const peer of takers) {
+          const run = await measured(bench, name, workloads[name], peers[peer], round);
+          runs.push(run);
+          tell(run);
+          appendFileSync(path.join(directory, 'runs.jsonl'), `${JSON.stringify(run)}\n`);
+        }
+      }
+      if (takers.length > 0) write(directory, runs, about);
+    }
+  } finally {
+    await bench.close();
+  }
+  return runs.every((run) => run.delivered) ? 0 : 1;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  process.exitCode = await main(process.argv[2]);
+}
