@@ -10,7 +10,8 @@
 #                     descriptors must stay flat; SOAK_SECONDS=N, SEED=N
 #   make check-long   fuzzing, valgrind, packaging, a flood of 100,000 frames;
 #                     FUZZ_SECONDS=N (120) for each target
-#   make bench        measures the relay under load; WORKLOADS="w1 w2" chooses
+#   make bench        measures taskchat and its peers under load; WORKLOADS="w1 w2",
+#                     PEERS="taskchat node-ws", ROUNDS=N choose
 #   make demo         the same, then a page with two people in a conversation
 #   make lint         the rules of the house that grep can see
 #   make format       clang-format over the C sources
@@ -29,7 +30,7 @@ check demo:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' DEMO_PORT='$(DEMO_PORT)' exec test/$@
 
 bench:
-	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' WORKLOADS='$(WORKLOADS)' ROUNDS='$(ROUNDS)' exec test/bench/run
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' WORKLOADS='$(WORKLOADS)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' exec test/bench/run
 
 check-faults:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole
@@ -82,7 +83,7 @@ PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
 
 EXTRA_CLEAN = $(wildcard $(EXTENSION)--*.sql) .build results regression.diffs \
 	regression.out relay/web/node_modules relay/web/dist relay/web/dist-demo \
-	test/e2e/node_modules
+	test/e2e/node_modules test/bench/node_modules test/bench/.nginx
 
 PG_CONFIG ?= pg_config
 ifeq (,$(shell command -v $(PG_CONFIG)))

@@ -108,7 +108,7 @@ function loadArguments(bench, peer, work, server, url) {
   return {
     mode: work.mode ?? 'messages', port: server.port, dialect, secret: bench.secret,
     clients: work.clients, rooms: work.rooms, rooms_each: work.roomsEach ?? 1, server_pids: server.pid, ...work.args,
-    ...(peer.statement ? { url, statement: peer.statement, postmaster_pid: bench.cluster.postmaster } : { publish: 'socket', in_flight: work.args.senders }),
+    ...(peer.statement ? { url, statement: peer.statement, postmaster_pid: bench.cluster.postmaster } : { publish: 'socket' }),
   };
 }
 
@@ -157,10 +157,11 @@ async function runLoad(bench, peer, work, server, url) {
 async function runPgbench(bench, peer, work, database) {
   const script = path.join(bench.directory, 'floor.sql');
   const connections = peer.connections ?? work.args.senders;
+  const seconds = 5;
   writeFileSync(script, peer.script(work));
   const before = processorTime(bench.cluster.postmaster);
   const pgbench = start([...bench.pins.rest, path.join(process.env.TASKCHAT_PG_BIN, 'pgbench'), bench.cluster.url(database), '-n', '-M', 'prepared',
-    '-c', connections, '-T', work.seconds ?? 5, '-f', script]);
+    '-c', connections, '-T', seconds, '-f', script]);
   const timer = setTimeout(() => pgbench.kill('SIGKILL'), LIMIT * 1000);
   const { code } = await pgbench.gone;
   clearTimeout(timer);
@@ -168,7 +169,7 @@ async function runPgbench(bench, peer, work, database) {
   const [, done] = /transactions actually processed: (\d+)/.exec(pgbench.out) ?? [];
   if (code !== 0 || !rate) throw new Error(`pgbench ended with ${code}: ${pgbench.log}`);
   const spent = processorTime(bench.cluster.postmaster) - before;
-  return { messages: Number(done), messages_per_second: Number(rate), postgres_cpu_us_per_message: (spent * 1e6) / Number(done), delivered: true };
+  return { mode: 'messages', messages: Number(done), messages_per_second: Number(rate), postgres_cpu_us_per_message: (spent * 1e6) / Number(done), delivered: true };
 }
 
 export async function measure(bench, peer, workload) {

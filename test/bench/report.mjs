@@ -1,17 +1,28 @@
 // What a benchmark found: medians over the rounds, and tables of them.
 
-// name: [title, what the run says, digits]
+const of = (key) => (run) => run[key];
+const time = (key, quantile) => (run) => run[key]?.[quantile];
+const sum = (numbers) => Object.values(numbers).reduce((a, b) => a + b, 0);
+
+// name: [title, what a run says, digits, modes]
+const SENDING = ['messages', 'commands'];
 const FIGURES = {
-  rate: ['messages/s', (run) => run.messages_per_second, 0],
-  delivery: ['relay µs/delivery', (run) => run.server_cpu_us_per_delivery, 2],
-  message: ['relay µs/message', (run) => run.server_cpu_us_per_message, 1],
-  postgres: ['PostgreSQL µs/message', (run) => run.postgres_cpu_us_per_message, 0],
-  p50: ['latency p50 ms', (run) => run.latency_ms?.p50, 2],
-  p99: ['latency p99 ms', (run) => run.latency_ms?.p99, 2],
-  after50: ['after commit p50 ms', (run) => run.after_commit_ms?.p50, 2],
-  after99: ['after commit p99 ms', (run) => run.after_commit_ms?.p99, 2],
-  commit50: ['commit p50 ms', (run) => run.commit_ms?.p50, 2],
-  calls: ['system calls/delivery', (run) => run.calls && Object.values(run.calls).reduce((a, b) => a + b, 0) / run.deliveries, 3],
+  rate: ['messages/s', of('messages_per_second'), 0, SENDING],
+  delivery: ['relay CPU, µs/delivery', of('server_cpu_us_per_delivery'), 2, SENDING],
+  message: ['relay CPU, µs/message', of('server_cpu_us_per_message'), 1, SENDING],
+  postgres: ['PostgreSQL CPU, µs/message', of('postgres_cpu_us_per_message'), 0, SENDING],
+  p50: ['latency p50, ms', time('latency_ms', 'p50'), 2, SENDING],
+  p99: ['latency p99, ms', time('latency_ms', 'p99'), 2, SENDING],
+  after50: ['after the commit p50, ms', time('after_commit_ms', 'p50'), 2, SENDING],
+  after99: ['after the commit p99, ms', time('after_commit_ms', 'p99'), 2, SENDING],
+  memory: ['memory, KiB/connection', of('server_pss_kib_per_connection'), 2, ['idle']],
+  idle: ['CPU, µs/s', of('server_cpu_us_per_second'), 0, ['idle']],
+  login: ['relay CPU, µs/log-in', of('server_cpu_us_per_login'), 0, ['login']],
+  loginPostgres: ['PostgreSQL CPU, µs/log-in', of('postgres_cpu_us_per_login'), 0, ['login']],
+  resumed: ['until all had all, s', of('seconds'), 2, ['resume']],
+  resumeCpu: ['relay CPU, s', of('server_cpu_s'), 2, ['resume']],
+  transactions: ['transactions', of('transactions'), 0, ['resume']],
+  calls: ['system calls/delivery', (run) => run.calls && sum(run.calls) / run.deliveries, 3, SENDING],
 };
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
@@ -23,8 +34,8 @@ export function summarize(runs) {
     const all = runs.filter((run) => run.workload === workload && run.peer === peer);
     const good = all.filter((run) => run.delivered);
     const row = { runs: all.length, failed: all.length - good.length };
-    for (const [name, [, of]] of Object.entries(FIGURES)) {
-      const values = good.map(of).filter((value) => Number.isFinite(value));
+    for (const [name, [, says, , modes]] of Object.entries(FIGURES)) {
+      const values = good.filter((run) => modes.includes(run.mode)).map(says).filter((value) => Number.isFinite(value));
       if (values.length > 0) row[name] = median(values);
     }
     (summary[workload] ??= {})[peer] = row;

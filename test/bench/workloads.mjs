@@ -4,6 +4,7 @@
 //   clients, rooms, roomsEach   who is where, see people()
 //   mode, args                  options of the generator
 //   settings                    of the relay, by name
+//   heartbeat                   seconds between pings of every server (25)
 //   calls                       the server's system calls are counted
 //   limit                       seconds after which a run has failed (120)
 
@@ -26,7 +27,7 @@ export const workloads = {
     ...oneRoom, args: { senders: 4, rate: 100, messages: 1000, warm: 100 },
   },
   'w2-closed': {
-    title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: [...databases, 'raw', 'floor'],
+    title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: [...databases, 'raw', 'pgbench'],
     ...pairs(5000), args: { senders: 100, messages: 20000, warm: 2000 },
   },
   'w2-paced': {
@@ -39,7 +40,7 @@ export const workloads = {
   },
   'w3-idle': {
     title: 'W3: 10,000 idle connections', peers: [...databases, 'raw'],
-    ...pairs(10000), mode: 'idle', args: { settle: 5, window: 50 }, limit: 240,
+    ...pairs(10000), mode: 'idle', args: { settle: 5, window: 15 }, heartbeat: 5, limit: 240,
   },
   'w4-login': {
     title: 'W4: 5,000 log-ins with join', peers: databases,
@@ -54,7 +55,7 @@ export const workloads = {
     ...pairs(11000), mode: 'login', args: { base: 10000 }, limit: 240,
   },
   'w5-commands': {
-    title: 'W5: 200 clients send through their sockets as fast as replies come', peers: databases,
+    title: 'W5: 200 clients send through their sockets as fast as replies come', peers: [...databases, 'pgbench-1'],
     ...pairs(200), mode: 'commands', args: { in_flight: 200, seconds: 5 }, settings: unlimited,
   },
   'w6-resume': {

@@ -67,12 +67,25 @@ npm_packages() {
 
 # The package would start a server of the system's own, so only its files are
 # taken, to a place of ours.
+unpack_debian() {
+  local dir=$1 name
+  shift
+  say "fetching Debian packages $* (unpacked in $dir, not installed)"
+  mkdir -p "$dir"
+  for name in "$@"; do
+    (cd "$dir" && apt-get -q download "$name" && dpkg-deb -x "$name"_*.deb . && rm "$name"_*.deb)
+  done
+}
+
 ensure_nginx() {
   local dir=test/e2e/.nginx
-  [ ! -x /usr/sbin/nginx ] && [ ! -x $dir/usr/sbin/nginx ] || return 0
-  say "fetching Debian package nginx (unpacked in $dir, not installed)"
-  mkdir -p $dir
-  (cd $dir && apt-get -q download nginx && dpkg-deb -x nginx_*.deb . && rm nginx_*.deb)
+  [ -x /usr/sbin/nginx ] || [ -x $dir/usr/sbin/nginx ] || unpack_debian $dir nginx
+}
+
+# The module fits the nginx that it was built for, so both are Debian's.
+ensure_nchan() {
+  local dir=test/bench/.nginx
+  [ -f $dir/usr/lib/nginx/modules/ngx_nchan_module.so ] || unpack_debian $dir nginx libnginx-mod-nchan
 }
 
 build_all() {
@@ -80,7 +93,8 @@ build_all() {
   make $jobs with_llvm=no PG_CONFIG="$PG_CONFIG" all
   ensure_node
   if [ "$purpose" = bench ]; then
-    npm_packages test/e2e
+    npm_packages test/bench
+    ensure_nchan
     return
   fi
   npm_packages relay/web

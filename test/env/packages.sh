@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing for the named purpose, having
 # said which; with nothing missing it does and says nothing.
 #
-#   packages.sh demo | check
+#   packages.sh demo | check | bench
 #
 # It runs as root or as a user who may sudo. The real work happens in one
 # process of its own (packages.sh --install PACKAGE...), so that it finishes
@@ -14,6 +14,7 @@ build="gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev
 server="postgresql-15 postgresql-server-dev-15"
 testing="libcmocka-dev libipc-run-perl perl mandoc postgresql-15-plpgsql-check
   curl openssl libpcre2-8-0 clang libclang-rt-14-dev valgrind python3-websockets"
+measuring="strace"
 
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -68,7 +69,10 @@ command -v dpkg-query >/dev/null || {
   exit 1
 }
 wanted="$build $server"
-[ "$1" != check ] || wanted="$wanted $testing"
+case "$1" in
+  check) wanted="$wanted $testing" ;;
+  bench) wanted="$wanted $measuring" ;;
+esac
 packages=$(missing $wanted; node_packages; [ "$1" != check ] || browser_packages)
 [ -n "$packages" ] || exit 0
 

@@ -1,15 +1,21 @@
 // nginx with Debian's nchan, as a peer: fan-out only, nothing is stored and
 // nobody logs in. Clients send through the socket that they read from.
+import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-const unpacked = new URL('../.nginx', import.meta.url).pathname;
-const root = existsSync(`${unpacked}/usr/sbin/nginx`) ? unpacked : '';
+const root = new URL('../.nginx', import.meta.url).pathname;
+const program = `${root}/usr/sbin/nginx`;
+const module = `${root}/usr/lib/nginx/modules/ngx_nchan_module.so`;
 
-const conf = (directory, port, heartbeat) => `load_module ${root}/usr/lib/nginx/modules/ngx_nchan_module.so;
+// With the module loaded Debian's nginx insists on its own /var/lib/nginx, so it
+// gets one that only it sees, as the root of a user namespace.
+const apart = (...command) => ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/nginx && exec "$@"', 'sh', ...command];
+
+const conf = (directory, port, heartbeat) => `load_module ${module};
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 65536;
+user root root;
 pid ${directory}/nginx.pid;
 error_log ${directory}/error.log warn;
 events { worker_connections 60000; }
@@ -37,11 +43,11 @@ http {
 export default {
   name: 'nchan',
   title: 'nginx + nchan',
-  available: () => existsSync(`${root}/usr/sbin/nginx`) && existsSync(`${root}/usr/lib/nginx/modules/ngx_nchan_module.so`),
+  available: () => existsSync(module) && spawnSync('unshare', apart('true').slice(1)).status === 0,
   command({ port, directory, heartbeat }) {
     const file = path.join(directory, 'nginx.conf');
     writeFileSync(file, conf(directory, port, heartbeat));
-    return [`${root}/usr/sbin/nginx`, '-p', directory, '-c', file, '-e', `${directory}/error.log`];
+    return apart(program, '-p', directory, '-c', file, '-e', `${directory}/error.log`);
   },
   dialect: () => [['path', '/ws/{task}'], ['send', '{content}']],
 };

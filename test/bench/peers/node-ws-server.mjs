@@ -14,7 +14,7 @@ import jwt from 'jsonwebtoken';
 import pg from 'pg';
 import { WebSocket, WebSocketServer } from 'ws';
 import { SEND } from './node-ws.mjs';
-import { HISTORY, MEMBERS, MISSED } from './plain.mjs';
+import { HISTORY, MEMBER, MEMBERS, MISSED } from './plain.mjs';
 
 const [port, url, secretFile, heartbeat] = process.argv.slice(2);
 const secret = readFileSync(secretFile, 'utf8').trim();
@@ -37,13 +37,15 @@ function broadcast(message) {
 // The socket is in the room before the history is read, so nothing falls in
 // between; what comes both ways the client tells by the id.
 async function join(socket, { task, after }) {
-  const { rows: members } = await query(MEMBERS, [task]);
-  if (!members.some((member) => member.user_id === socket.user)) throw new Error('not a member');
+  if ((await query(MEMBER, [task, socket.user])).rowCount === 0) throw new Error('not a member');
   if (socket.readyState !== WebSocket.OPEN) throw new Error('closed');
   if (!rooms.has(task)) rooms.set(task, new Set());
   rooms.get(task).add(socket);
   socket.tasks.add(task);
-  const { rows: messages } = after === undefined ? await query(HISTORY, [task]) : await query(MISSED, [task, after]);
+  const [{ rows: members }, { rows: messages }] = await Promise.all([
+    query(MEMBERS, [task]),
+    after === undefined ? query(HISTORY, [task]) : query(MISSED, [task, after]),
+  ]);
   return { task, members, messages };
 }
 

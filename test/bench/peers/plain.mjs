@@ -22,6 +22,7 @@ VACUUM ANALYZE members;`);
 }
 
 export const STORE = 'INSERT INTO messages (sender, room, content) VALUES ($1, $2, $3) RETURNING *';
+export const MEMBER = { name: 'member', text: 'SELECT FROM members WHERE room = $1 AND user_id = $2' };
 export const MEMBERS = { name: 'members', text: 'SELECT user_id FROM members WHERE room = $1 ORDER BY user_id LIMIT 200' };
 export const HISTORY = { name: 'history', text: 'SELECT * FROM messages WHERE room = $1 ORDER BY id DESC LIMIT 50' };
 export const MISSED = { name: 'missed', text: 'SELECT * FROM messages WHERE room = $1 AND id > $2 ORDER BY id LIMIT 500' };

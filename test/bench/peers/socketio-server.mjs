@@ -9,7 +9,7 @@ import { createAdapter } from '@socket.io/postgres-adapter';
 import jwt from 'jsonwebtoken';
 import pg from 'pg';
 import { Server } from 'socket.io';
-import { HISTORY, MEMBERS, MISSED, STORE } from './plain.mjs';
+import { HISTORY, MEMBER, MEMBERS, MISSED, STORE } from './plain.mjs';
 
 const [port, url, secretFile, heartbeat] = process.argv.slice(2);
 const secret = readFileSync(secretFile, 'utf8').trim();
@@ -39,10 +39,12 @@ io.use((socket, next) => {
 
 // In the room before the history is read, so nothing falls in between.
 async function join(socket, { task, after }) {
-  const { rows: members } = await query(MEMBERS, [task]);
-  if (!members.some((member) => member.user_id === socket.data.user)) throw new Error('not a member');
+  if ((await query(MEMBER, [task, socket.data.user])).rowCount === 0) throw new Error('not a member');
   socket.join(task);
-  const { rows: messages } = after === undefined ? await query(HISTORY, [task]) : await query(MISSED, [task, after]);
+  const [{ rows: members }, { rows: messages }] = await Promise.all([
+    query(MEMBERS, [task]),
+    after === undefined ? query(HISTORY, [task]) : query(MISSED, [task, after]),
+  ]);
   return { task, members, messages };
 }
 
