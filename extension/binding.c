@@ -350,6 +350,19 @@ bound_rows_missing(StageItem **items, int count)
 	return present;
 }
 
+/* Is this task in none of the bound tables?  False where none is bound. */
+bool
+bound_task_missing(const char *task_id)
+{
+	List	   *bindings = bindings_read();
+	bool		present = false;
+	ListCell   *cell;
+
+	foreach(cell, bindings)
+		ask_for_rest(((Binding *) lfirst(cell))->tasks, ((Binding *) lfirst(cell))->task_key, 1, &task_id, &present);
+	return bindings != NIL && !present;
+}
+
 /* The keys of a table that is to be listed. */
 typedef struct Listing
 {

@@ -104,6 +104,7 @@ at_transaction_event(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			pending_at_commit();	/* it may ring */
 			if (bells == NIL ||
 				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) > queue_limit)
 				break;
@@ -116,6 +117,7 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			bells = NIL;
 			channel = NULL;
+			pending_forget();
 			break;
 		default:
 			break;

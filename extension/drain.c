@@ -4,9 +4,10 @@
  *
  * Everything is sorted first: rooms in order of room_id, what happened in one
  * in the order in which it was staged, then notifications in order of user_id.
- * So two drains never deadlock.  Who talks in several rooms in a transaction
- * may take them in another order; a deadlock with such a one is undone and
- * tried again (see patience.c).  Nothing here reads the identity or the
+ * So two drains never deadlock.  Others may take rooms in another order, or a
+ * room first and our rows second, or keep one for long: so each lock is waited
+ * for a little only (see patience.c), and what could not be done then waits for
+ * a later transaction (see pending.c).  Nothing here reads the identity or the
  * current user: both are whatever was set last.
  */
 #include "taskchat.h"
@@ -14,9 +15,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
@@ -24,59 +22,14 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-typedef enum ErrandKind
-{
-	ERRAND_EVENT, ERRAND_ERASE, ERRAND_CREATOR, ERRAND_LEAVE
-} ErrandKind;
-
-/* Something to do in one room. */
-typedef struct Errand
-{
-	int64		room_id;
-	int			position;		/* in the stage */
-	ErrandKind	what;
-	const char *kind;			/* of an event */
-	const char *actor_id;		/* of an event; of the others the user concerned */
-	const char *payload;		/* of an event */
-} Errand;
+#define PLACES_ALONG 10			/* of others that waited, done along with our own */
 
 typedef struct Drain
 {
 	Errand	   *errands;
 	int			count;
 	int			size;
-	List	   *notices;		/* of StageItem */
-	MemoryContext each;			/* reset after each room and user */
 } Drain;
-
-/* A part of a drain that is done under one lock. */
-typedef struct Part
-{
-	Drain	   *drain;
-	int			first;
-	int			end;
-} Part;
-
-static int
-compare_errands(const void *a, const void *b)
-{
-	const Errand *x = a;
-	const Errand *y = b;
-
-	if (x->room_id != y->room_id)
-		return x->room_id < y->room_id ? -1 : 1;
-	return x->position - y->position;
-}
-
-static int
-compare_notices(const ListCell *a, const ListCell *b)
-{
-	const StageItem *x = lfirst(a);
-	const StageItem *y = lfirst(b);
-	int			order = strcmp(x->actor_id, y->actor_id);
-
-	return order != 0 ? order : x->position - y->position;
-}
 
 static void
 add_errand(Drain *drain, const Errand *errand, int64 room_id)
@@ -118,7 +71,7 @@ static void
 add_for_user(Drain *drain, const StageItem *item)
 {
 	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
-	Errand		errand = {0, item->position, ERRAND_LEAVE, NULL, item->id, NULL};
+	Errand		errand = {.position = item->position,.what = ERRAND_LEAVE,.user_id = item->id};
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -201,7 +154,7 @@ task_changes(const StageItem *task)
 static void
 add_task(Drain *drain, const StageItem *task, bool missing)
 {
-	Errand		errand = {0, task->position, ERRAND_EVENT, "task_update", task->actor_id, NULL};
+	Errand		errand = {.position = task->position,.what = ERRAND_EVENT,.kind = "task_update",.user_id = task->actor_id};
 
 	if (missing)
 		errand.what = ERRAND_ERASE;
@@ -213,7 +166,7 @@ add_task(Drain *drain, const StageItem *task, bool missing)
 		(task->old_creator == NULL || strcmp(task->old_creator, task->new_creator) != 0))
 	{
 		errand.what = ERRAND_CREATOR;
-		errand.actor_id = task->new_creator;
+		errand.user_id = task->new_creator;
 		add_for_task(drain, &errand, task->id, NULL);
 	}
 }
@@ -285,6 +238,22 @@ find_missing(StageItem **items, int count, StageOp op)
 }
 
 static void
+add_item(Drain *drain, const StageItem *item)
+{
+	Errand		errand = {.position = item->position,.what = ERRAND_EVENT,.kind = item->kind,
+	.user_id = item->actor_id,.payload = item->payload,.notification = item->notification};
+
+	if (item->op == STAGE_NOTIFY)
+	{
+		errand.what = ERRAND_NOTIFY;
+		errand.task_id = item->id;
+		add_errand(drain, &errand, 0);
+	}
+	else
+		add_for_task(drain, &errand, item->id, item->applicant_id);
+}
+
+static void
 plan_drain(Drain *drain, StageItem **items, int count)
 {
 	bool	   *tasks_missing;
@@ -297,18 +266,14 @@ plan_drain(Drain *drain, StageItem **items, int count)
 	for (i = 0; i < count; i++)
 	{
 		StageItem  *item = items[i];
-		Errand		event;
 
 		if (item == NULL)
 			continue;
 		switch (item->op)
 		{
 			case STAGE_EVENT:
-				event = (Errand){0, item->position, ERRAND_EVENT, item->kind, item->actor_id, item->payload};
-				add_for_task(drain, &event, item->id, item->applicant_id);
-				break;
 			case STAGE_NOTIFY:
-				drain->notices = lappend(drain->notices, item);
+				add_item(drain, item);
 				break;
 			case STAGE_TASK:
 				if (item->gone && !item->back && !tasks_missing[i])
@@ -324,213 +289,47 @@ plan_drain(Drain *drain, StageItem **items, int count)
 				break;
 		}
 	}
-	qsort(drain->errands, drain->count, sizeof(Errand), compare_errands);
-	list_sort(drain->notices, compare_notices);
+	if (drain->count > 0)
+		qsort(drain->errands, drain->count, sizeof(Errand), errand_compare);
 }
 
-/* The errands of one room, under its lock. */
+/*
+ * What is under one lock.  Where somebody holds that, we wait a little, and
+ * then leave it to a later transaction; not a word is said in the meantime.
+ */
 static void
-run_room(void *argument)
+run_or_keep(Errands *errands, int *patience)
 {
-	Part	   *part = argument;
-	const Errand *errands = part->drain->errands;
-	Room		room;
-	int			i;
-
-	for (i = part->first; i < part->end && errands[i].what == ERRAND_EVENT; i++)
-		;
-	if (i < part->end)
-		roster_hold(errands[part->first].room_id);
-	if (!room_lock(errands[part->first].room_id, &room))
-		return;					/* it went in the meantime: nobody is left to tell */
-	for (i = part->first; i < part->end; i++)
-	{
-		const Errand *errand = &errands[i];
-
-		switch (errand->what)
-		{
-			case ERRAND_ERASE:
-				roster_erase(&room);
-				return;
-			case ERRAND_CREATOR:
-				roster_set_creator(&room, errand->actor_id);
-				break;
-			case ERRAND_LEAVE:
-				roster_leave(&room, errand->actor_id);
-				break;
-			case ERRAND_EVENT:
-				if ((strcmp(errand->kind, "room_closed") == 0 && room.closed) ||
-					(strcmp(errand->kind, "room_opened") == 0 && !room.closed))
-					break;
-				(void) event_append(&room, errand->kind, errand->actor_id, errand->payload ? errand->payload : "{}");
-				break;
-		}
-	}
-}
-
-/* Add to the user's counter of notifications; returns what it was. */
-static int64
-advance_counter(const char *user_id, int by)
-{
-	Relation	counters = table_open(relation_oid("notification_counters"), RowExclusiveLock);
-	RowValue	values[] = {{"user_id", CStringGetTextDatum(user_id), false}, {"last_seq", Int64GetDatum(by), false}};
-	int64		before = 0;
-	bool		done = false;
-
-	while (!done)
-	{
-		ItemPointerData tid;
-		HeapTuple	counter;
-		bool		isnull;
-
-		if (!rows_find(counters, "notification_counters_pkey", user_id, &tid))
-			done = rows_insert(counters, lengthof(values), values, &tid);
-		else if ((counter = rows_lock(counters, &tid)) != NULL)
-		{
-			before = DatumGetInt64(heap_getattr(counter, 2, RelationGetDescr(counters), &isnull));
-			values[1].value = Int64GetDatum(before + by);
-			rows_update(counters, counter, values[1]);
-			done = true;
-		}
-	}
-	table_close(counters, NoLock);
-	return before;
+	if (errands_unhindered(errands))
+		errands_run(errands);
+	else if (!patient_attempt(errands_run, errands, patience))
+		pending_keep(errands);
 }
 
 static void
-store_notice(const StageItem *item, int64 seq)
+run_all(const Drain *drain)
 {
-	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[6];
-	char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "taskchat room", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(each);
+	int			patience = commit_patience;
+	int			first;
+	int			end;
 
-	values[0] = CStringGetTextDatum(item->notification);
-	values[1] = CStringGetTextDatum(item->actor_id);
-	values[2] = Int64GetDatum(seq);
-	values[3] = CStringGetTextDatum(item->kind);
-	values[4] = item->id ? CStringGetTextDatum(item->id) : (Datum) 0;
-	nulls[4] = item->id ? ' ' : 'n';
-	values[5] = CStringGetTextDatum(item->payload ? item->payload : "{}");
-	SPI_connect();
-	if (plan == NULL)
+	for (first = 0; first < drain->count; first = end)
 	{
-		plan = SPI_prepare("INSERT INTO taskchat.notifications (id, user_id, seq, kind, task_id, payload)"
-						   " VALUES ($1::pg_catalog.uuid, $2, $3, $4, $5, $6::pg_catalog.jsonb)",
-						   lengthof(types), types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare the insertion of a notification: %s", SPI_result_code_string(SPI_result));
-	}
-	if (SPI_execute_plan(plan, values, nulls, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not insert a notification");
-	SPI_finish();
-}
+		Errands		errands = {&drain->errands[first], 0};
 
-/* The notifications of one user, under the counter's lock. */
-static void
-run_user(void *argument)
-{
-	Part	   *part = argument;
-	List	   *notices = part->drain->notices;
-	const StageItem *first = list_nth(notices, part->first);
-	int64		seq = advance_counter(first->actor_id, part->end - part->first);
-	int			i;
-
-	for (i = part->first; i < part->end; i++)
-		store_notice(list_nth(notices, i), ++seq);
-	ForceSyncCommit();
-	doorbell_ring('n', first->actor_id);
-}
-
-typedef bool (*RunPart) (Attempt run, Part *part);
-
-static bool
-run_now(Attempt run, Part *part)
-{
-	run(part);
-	return true;
-}
-
-/* A part for itself; where deadlocks go on, the transaction goes on without it. */
-static bool
-run_patiently(Attempt run, Part *part)
-{
-	if (patient_attempt(run, part))
-		return true;
-	ereport(WARNING,
-			(errmsg("taskchat leaves out what this transaction had to tell"),
-			 errdetail("Another transaction holds a room of it and waits for this transaction."),
-			 errhint("Write the application's rows before the room, in every transaction.")));
-	return false;
-}
-
-/* Call the runner for each room, then for each user. */
-static void
-run_parts(Drain *drain, RunPart runner)
-{
-	Part		part = {drain, 0, 0};
-	MemoryContext old = MemoryContextSwitchTo(drain->each);
-
-	for (part.first = 0; part.first < drain->count; part.first = part.end)
-	{
-		for (part.end = part.first + 1; part.end < drain->count; part.end++)
-			if (drain->errands[part.end].room_id != drain->errands[part.first].room_id)
+		for (end = first + 1; end < drain->count; end++)
+			if (!errand_same_lock(&drain->errands[first], &drain->errands[end]))
 				break;
-		(void) runner(run_room, &part);
-		MemoryContextReset(drain->each);
-	}
-	for (part.first = 0; part.first < list_length(drain->notices); part.first = part.end)
-	{
-		const char *user_id = ((StageItem *) list_nth(drain->notices, part.first))->actor_id;
-
-		for (part.end = part.first + 1; part.end < list_length(drain->notices); part.end++)
-			if (strcmp(((StageItem *) list_nth(drain->notices, part.end))->actor_id, user_id) != 0)
-				break;
-		(void) runner(run_user, &part);
-		MemoryContextReset(drain->each);
+		errands.count = end - first;
+		run_or_keep(&errands, &patience);
+		MemoryContextReset(each);
 	}
 	MemoryContextSwitchTo(old);
 }
 
-static void
-run_all(void *argument)
-{
-	run_parts(argument, run_now);
-}
-
-/* Is there but one lock to take, and nobody who holds it? */
-static bool
-takes_one_free_lock(const Drain *drain)
-{
-	Relation	rooms;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		free = true;
-	int			i;
-
-	if (drain->notices != NIL)
-		return false;
-	for (i = 0; i < drain->count; i++)
-		if (drain->errands[i].room_id != drain->errands[0].room_id || drain->errands[i].what != ERRAND_EVENT)
-			return false;
-	if (drain->count == 0)
-		return true;
-	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(drain->errands[0].room_id));
-	scan = systable_beginscan(rooms, relation_oid("task_rooms_pkey"), true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		free = rows_try_lock(rooms, &tuple->t_self);
-	systable_endscan(scan);
-	table_close(rooms, NoLock);
-	return free;
-}
-
-/*
- * Number and store what waits in the stage.  A subtransaction is made only
- * where there may be somebody to wait for.
- */
+/* Number and store what waits in the stage. */
 void
 drain(StageItem **items, int count)
 {
@@ -541,13 +340,10 @@ drain(StageItem **items, int count)
 	Rights		saved;
 
 	memcpy(copy, items, sizeof(StageItem *) * count);
-	work.each = AllocSetContextCreate(context, "taskchat room", ALLOCSET_DEFAULT_SIZES);
 	plan_drain(&work, copy, count);
 	rights_become_owner(&saved);
-	if (takes_one_free_lock(&work))
-		run_all(&work);
-	else if (!patient_attempt(run_all, &work))
-		run_parts(&work, run_patiently);
+	run_all(&work);
+	pending_deliver_some(PLACES_ALONG);
 	rights_restore(&saved);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

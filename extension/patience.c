@@ -4,20 +4,24 @@
  *	  for them.
  *
  * Who holds a room's lock may hold it for long, and may come to wait for us.
- * So the waiting is done in a subtransaction without lock_timeout: a deadlock
- * undoes the subtransaction, which lets the other one go on, and is tried
- * again.
+ * So the waiting is done in a subtransaction, and for a short while: shorter
+ * than it takes the server to look for deadlocks, so that as a rule neither of
+ * the two is ever made the victim of one.
  */
 #include "taskchat.h"
+
+#include <limits.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
-#define ATTEMPTS 3
-#define PAUSE_US 100000L		/* before trying again */
+/* A setting only so that tests need not be quick. */
+int			commit_patience = 300;
 
 /* Errors that end more than what was tried. */
 static bool
@@ -64,33 +68,23 @@ try_in_subtransaction(Attempt attempt, void *argument)
 }
 
 /*
- * Run attempt(argument), which writes rows of the chat, with as many tries as
- * deadlocks make necessary.  False: they go on; nothing is left of it.  Other
- * errors are raised.
+ * As try_in_subtransaction(), for what writes rows of the chat: waits for each
+ * lock as long as *patience (in ms; the time that it took is taken off), or
+ * without a limit where that is NULL, whatever the session's lock_timeout.
  */
-bool
-patient_attempt(Attempt attempt, void *argument)
+ErrorData *
+patient_try(Attempt attempt, void *argument, int *patience)
 {
 	int			lock_timeout = LockTimeout;
 	LockWaitPolicy policy = lock_policy;
-	ErrorData  *volatile deadlock = NULL;
-	int			i;
+	TimestampTz began = GetCurrentTimestamp();
+	ErrorData  *volatile error = NULL;
 
-	LockTimeout = 0;
+	LockTimeout = patience ? Max(*patience, 1) : 0;
 	lock_policy = LockWaitBlock;
 	PG_TRY();
 	{
-		for (i = 0; i < ATTEMPTS; i++)
-		{
-			deadlock = try_in_subtransaction(attempt, argument);
-			if (deadlock == NULL)
-				break;
-			if (deadlock->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
-				ReThrowError(deadlock);
-			/* Let the other one take what it waited for, lest we take it again first. */
-			pg_usleep(PAUSE_US);
-			CHECK_FOR_INTERRUPTS();
-		}
+		error = try_in_subtransaction(attempt, argument);
 	}
 	PG_FINALLY();
 	{
@@ -98,5 +92,30 @@ patient_attempt(Attempt attempt, void *argument)
 		lock_policy = policy;
 	}
 	PG_END_TRY();
-	return deadlock == NULL;
+	if (patience)
+		*patience -= TimestampDifferenceMilliseconds(began, GetCurrentTimestamp());
+	return error;
+}
+
+/*
+ * The same.  False: somebody still holds a lock, or waits for us in turn;
+ * nothing is left of the attempt.  Other errors are raised.
+ */
+bool
+patient_attempt(Attempt attempt, void *argument, int *patience)
+{
+	ErrorData  *error = patient_try(attempt, argument, patience);
+
+	if (error && error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	return error == NULL;
+}
+
+void
+patience_init(void)
+{
+	DefineCustomIntVariable("taskchat.commit_patience",
+							"How long a commit waits for the locks of the chat, in all; for tests.", NULL,
+							&commit_patience, 300, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 }

@@ -272,10 +272,26 @@ room_lock(int64 room_id, Room *room)
 		room->first_seq = column_int64(tuple, ROOM_FIRST_SEQ, desc);
 		room->last_seq = column_int64(tuple, ROOM_LAST_SEQ, desc);
 		room->closed = strcmp(column_text(tuple, ROOM_STATUS, desc), "closed") == 0;
+		pending_note_room(room_id);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rooms, NoLock);
 	return found;
+}
+
+/* Could room_lock() have the room without waiting?  Then its lock is taken; true also for a room that is gone. */
+bool
+room_try_lock(int64 room_id)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	ScanKeyData key;
+	ItemPointerData tid;
+	bool		taken;
+
+	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	taken = !find_tid(rooms, "task_rooms_pkey", 1, &key, &tid) || rows_try_lock(rooms, &tid);
+	table_close(rooms, NoLock);
+	return taken;
 }
 
 static void

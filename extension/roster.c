@@ -22,22 +22,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-static RowValue
-text_value(const char *column, const char *value)
-{
-	RowValue	result = {column, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL};
-
-	return result;
-}
-
-static RowValue
-int64_value(const char *column, int64 value)
-{
-	RowValue	result = {column, Int64GetDatum(value), false};
-
-	return result;
-}
-
 /* A member event of the room's line; returns its seq. */
 static int64
 tell_member(Room *room, const char *kind, const char *user_id, const char *role)
@@ -58,12 +42,12 @@ add_creator(Room *room, const char *user_id)
 	ItemPointerData tid;
 	RowValue	values[6];
 
-	values[0] = int64_value("room_id", room->room_id);
-	values[1] = text_value("user_id", user_id);
-	values[2] = text_value("task_id", room->task_id);
-	values[3] = text_value("applicant_id", room->applicant_id);
-	values[4] = text_value("role", "creator");
-	values[5] = int64_value("joined_seq", tell_member(room, "member_joined", user_id, "creator"));
+	values[0] = row_int64("room_id", room->room_id);
+	values[1] = row_text("user_id", user_id);
+	values[2] = row_text("task_id", room->task_id);
+	values[3] = row_text("applicant_id", room->applicant_id);
+	values[4] = row_text("role", "creator");
+	values[5] = row_int64("joined_seq", tell_member(room, "member_joined", user_id, "creator"));
 	if (!rows_insert(members, lengthof(values), values, &tid))
 		elog(ERROR, "room " INT64_FORMAT " had the member already", room->room_id);
 	table_close(members, NoLock);
@@ -182,7 +166,7 @@ roster_set_creator(Room *room, const char *user_id)
 
 		if (member)
 		{
-			rows_update(members, member, text_value("role", "creator"));
+			rows_update(members, member, row_text("role", "creator"));
 			(void) tell_member(room, "member_role_changed", user_id, "creator");
 		}
 	}
@@ -224,13 +208,23 @@ typedef struct Opening
 {
 	const char *task_id;
 	const char *creator_id;
-	bool		opened;
 } Opening;
 
 static void
 open_now(void *argument)
 {
 	Opening    *opening = argument;
+
+	roster_open_now(opening->task_id, opening->creator_id);
+}
+
+/*
+ * Open the task's main room with its creator in it, unless it is there.  Waits
+ * for who is just opening it.
+ */
+void
+roster_open_now(const char *task_id, const char *creator_id)
+{
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
 	int64		room_id = nextval_internal(relation_oid("room_numbers"), false);
 	RowValue	values[2];
@@ -238,52 +232,70 @@ open_now(void *argument)
 	Rights		saved;
 	Room		room;
 
-	values[0] = int64_value("room_id", room_id);
-	values[1] = text_value("task_id", opening->task_id);
+	values[0] = row_int64("room_id", room_id);
+	values[1] = row_text("task_id", task_id);
 	rights_become_owner(&saved);
-	opening->opened = rows_insert(rooms, lengthof(values), values, &tid);
-	if (opening->opened && room_lock(room_id, &room))
-		add_creator(&room, opening->creator_id);
+	if (rows_insert(rooms, lengthof(values), values, &tid) && room_lock(room_id, &room))
+		add_creator(&room, creator_id);
 	rights_restore(&saved);
 	table_close(rooms, NoLock);
 }
 
-/* Is the task's main room there?  *in_doubt: somebody is just making or removing it. */
-static bool
-main_room_exists(const char *task_id, bool *in_doubt)
+/* The id of the task's main room; 0: there is none.  *in_doubt: somebody is just making or removing it. */
+static int64
+find_main_room(const char *task_id, bool *in_doubt)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
 	SnapshotData dirty;
 	ScanKeyData keys[2];
 	SysScanDesc scan;
-	bool		found;
+	HeapTuple	tuple;
+	int64		room_id = 0;
 
 	InitDirtySnapshot(dirty);
 	ScanKeyInit(&keys[0], 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
 	ScanKeyEntryInitialize(&keys[1], SK_ISNULL | SK_SEARCHNULL, 3, InvalidStrategy,
 						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
 	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true, &dirty, 2, keys);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	*in_doubt = found && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		room_id = column_int64(tuple, 1, RelationGetDescr(rooms));
+	*in_doubt = room_id != 0 && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
 	systable_endscan(scan);
 	table_close(rooms, AccessShareLock);
-	return found;
+	return room_id;
+}
+
+/* The opening waits for a later transaction, under the lock of that room or (0) of the task. */
+static void
+open_later(const Opening *opening, int64 room_id)
+{
+	Errand		errand = {.room_id = room_id,.what = ERRAND_OPEN,.task_id = opening->task_id,.user_id = opening->creator_id};
+	Errands		errands = {&errand, 1};
+	Rights		saved;
+
+	rights_become_owner(&saved);
+	pending_keep(&errands);
+	rights_restore(&saved);
 }
 
 /*
  * Open the task's main room with its creator in it, unless it is there.  Waits
- * for who is just opening it.  Both ids must be usable.
+ * for who is just opening it, but not for who waits for us in turn: if that one
+ * fails, the room is opened later.  So it is where the task's old room is still
+ * to go.  Both ids must be usable.
  */
 void
 roster_open(const char *task_id, const char *creator_id)
 {
-	Opening		opening = {task_id, creator_id, false};
+	Opening		opening = {task_id, creator_id};
 	bool		in_doubt;
+	int64		room_id = find_main_room(task_id, &in_doubt);
 
-	if (!main_room_exists(task_id, &in_doubt))
+	if (room_id == 0)
 		open_now(&opening);
-	else if (in_doubt && !patient_attempt(open_now, &opening))
-		ereport(WARNING,
-				(errmsg("taskchat opens no room for task \"%s\"", task_id),
-				 errdetail("A transaction that is opening it waits for this one.")));
+	else if (!in_doubt && pending_erases(room_id))
+		open_later(&opening, room_id);
+	else if (in_doubt && !patient_attempt(open_now, &opening, NULL))
+		open_later(&opening, 0);
 }

@@ -32,6 +32,23 @@ typedef struct Indexer
 	ResultRelInfo *result;
 } Indexer;
 
+/* A column's value; NULL is null. */
+RowValue
+row_text(const char *column, const char *value)
+{
+	RowValue	result = {column, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL};
+
+	return result;
+}
+
+RowValue
+row_int64(const char *column, int64 value)
+{
+	RowValue	result = {column, Int64GetDatum(value), false};
+
+	return result;
+}
+
 static void
 indexer_open(Indexer *indexer, Relation relation)
 {

@@ -55,6 +55,7 @@ _PG_init(void)
 	identity_init();
 	room_init();
 	doorbell_init();
+	patience_init();
 	stage_init();
 	bound_init();
 	MarkGUCPrefixReserved("taskchat");

@@ -81,6 +81,7 @@ extern Oid	relation_oid(const char *name);
 extern void require_writable(void);
 extern Relation open_writable(const char *name);
 extern bool room_lock(int64 room_id, Room *room);
+extern bool room_try_lock(int64 room_id);
 extern void room_advance(Room *room, int closed);
 extern void room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
 extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
@@ -136,6 +137,8 @@ typedef struct RowValue
 	bool		isnull;
 } RowValue;
 
+extern RowValue row_text(const char *column, const char *value);
+extern RowValue row_int64(const char *column, int64 value);
 extern bool rows_insert(Relation relation, int count, const RowValue *values, ItemPointer tid);
 extern bool rows_try_lock(Relation relation, ItemPointer tid);
 extern HeapTuple rows_lock(Relation relation, ItemPointer tid);
@@ -191,17 +194,68 @@ extern void stage_user(Oid users, const char *user_id);
 extern void stage_again(const StageItem *task);
 extern void stage_fold(StageItem *into, const StageItem *later);
 
-/* drain.c: what becomes of it at commit */
+/* errand.c: what is to be done under one lock */
+typedef enum ErrandKind
+{
+	ERRAND_EVENT = 'e',			/* an event in the room */
+	ERRAND_ERASE = 'd',			/* the room goes */
+	ERRAND_CREATOR = 'c',		/* the room's creator is that user */
+	ERRAND_LEAVE = 'l',			/* that user leaves the room */
+	ERRAND_OPEN = 'o',			/* the task's main room opens, by that creator */
+	ERRAND_NOTIFY = 'n'			/* a personal notification */
+} ErrandKind;
+
+typedef struct Errand
+{
+	int64		room_id;		/* whose lock it takes; 0: the task's or the user's */
+	int			position;		/* among the errands of one lock */
+	ErrandKind	what;
+	const char *kind;			/* of an event or notification */
+	const char *user_id;		/* of an event who caused it, or NULL; else whom it concerns */
+	const char *task_id;		/* of an opening; of a notification, or NULL */
+	const char *payload;		/* of an event or notification: JSON text; NULL: {} */
+	const char *notification;	/* its uuid as text */
+} Errand;
+
+/* Errands of one lock. */
+typedef struct Errands
+{
+	const Errand *list;
+	int			count;
+} Errands;
+
+extern int	errand_compare(const void *a, const void *b);
+extern bool errand_same_lock(const Errand *a, const Errand *b);
+extern bool errands_unhindered(const Errands *errands);
+extern void errands_run(void *errands);
+
+/* pending.c: errands that wait for a later transaction */
+extern void pending_note_room(int64 room_id);
+extern void pending_note_user(const char *user_id);
+extern void pending_keep(const Errands *errands);
+extern bool pending_exists(void);
+extern Errand *pending_take(const Errand *like, int *count);
+extern bool pending_erases(int64 room_id);
+extern void pending_deliver_some(int places);
+extern void pending_at_commit(void);
+extern void pending_forget(void);
+
+/* drain.c: what becomes of the stage at commit */
 extern void drain(StageItem **items, int count);
 
 /* patience.c: waiting for others' locks without failing the transaction */
 typedef void (*Attempt) (void *argument);
 
+extern int	commit_patience;
+
+extern void patience_init(void);
 extern ErrorData *try_in_subtransaction(Attempt attempt, void *argument);
-extern bool patient_attempt(Attempt attempt, void *argument);
+extern ErrorData *patient_try(Attempt attempt, void *argument, int *patience);
+extern bool patient_attempt(Attempt attempt, void *argument, int *patience);
 
 /* roster.c: rooms and members as bound tables want them */
 extern void roster_open(const char *task_id, const char *creator_id);
+extern void roster_open_now(const char *task_id, const char *creator_id);
 extern void roster_hold(int64 room_id);
 extern void roster_leave(Room *room, const char *user_id);
 extern void roster_set_creator(Room *room, const char *user_id);
@@ -221,6 +275,7 @@ typedef struct Binding
 
 extern List *bindings_read(void);
 extern bool *bound_rows_missing(StageItem **items, int count);
+extern bool bound_task_missing(const char *task_id);
 extern bool id_usable(const char *id);
 extern char **bound_keys(Oid relid, const char *key, int *count);
 

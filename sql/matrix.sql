@@ -223,6 +223,7 @@ INSERT INTO play.calls (name, "for", arguments) VALUES
 	('unbind_tasks', 'back ends', '''play.tasks'''),
 	('purge_messages', 'back ends', '''1 year'''),
 	('orphaned_rooms', 'back ends', ''),
+	('deliver_pending', 'back ends', ''),
 	('undelivered', 'back ends', ''),
 	('delivery_stats', 'back ends', ''),
 	('new_epoch', 'back ends', '');

@@ -39,7 +39,7 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.end_sessions(text), taskchat.new_epoch(), taskchat.undelivered(interval),
 	taskchat.delivery_stats(timestamptz, text), taskchat.purge_messages(interval),
 	taskchat.bind_tasks(regclass, name, name, name[], regclass, name, boolean), taskchat.unbind_tasks(regclass),
-	taskchat.orphaned_rooms()
+	taskchat.orphaned_rooms(), taskchat.deliver_pending()
 	TO taskchat_backend;
 
 GRANT EXECUTE ON FUNCTION

@@ -73,7 +73,8 @@
  *   relay_beat(relay_id text, lease interval) → boolean
  *     Extends this relay's lease (call every 5 s with 15 s), and ends the
  *     leases of relays that are gone.  False: there was no lease (first beat,
- *     or it had run out): register all users again.
+ *     or it had run out): register all users again.  Also tells what commits
+ *     could not tell, as their rooms were busy.
  *
  *   relay_online(relay_id text, users text[], tasks text[], online boolean[])
  *     → void.  Users with at least one session on this relay, and the task
@@ -215,6 +216,7 @@ BEGIN
 	IF gone IS NOT NULL THEN
 		PERFORM taskchat.went_offline(gone);
 	END IF;
+	PERFORM taskchat.deliver_pending();
 	RETURN known;
 END
 $$;

@@ -45,6 +45,10 @@ CREATE CONSTRAINT TRIGGER drain_stage AFTER INSERT ON taskchat.stage
 /* What was staged must come out, also where session_replication_role keeps other triggers quiet. */
 ALTER TABLE taskchat.stage ENABLE ALWAYS TRIGGER drain_stage;
 
+CREATE FUNCTION taskchat.deliver_pending() RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_deliver_pending' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.deliver_pending() IS 'Tells what waits since its room was busy at commit; relays do it every few seconds';
+
 CREATE FUNCTION taskchat.enter_room(room_id bigint) RETURNS void
 	AS 'MODULE_PATHNAME', 'taskchat_enter_room' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.enter_room(bigint) IS 'Internal: takes a room''s lock to write in it as the identity';

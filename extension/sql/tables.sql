@@ -142,6 +142,26 @@ CREATE TABLE taskchat.bindings (
 );
 COMMENT ON TABLE taskchat.bindings IS 'The application''s own tables that rooms follow';
 
+/*
+ * What a commit had to tell while somebody held the lock that it takes: see
+ * pending.c.  Empty nearly always.
+ */
+CREATE SEQUENCE taskchat.pending_numbers AS bigint;
+COMMENT ON SEQUENCE taskchat.pending_numbers IS 'The order of rows of pending';
+CREATE TABLE taskchat.pending (
+	place text COLLATE "C" NOT NULL,
+	id bigint NOT NULL DEFAULT pg_catalog.nextval('taskchat.pending_numbers'),
+	what text NOT NULL,
+	kind text,
+	user_id text COLLATE "C",
+	task_id text COLLATE "C",
+	payload text,
+	notification uuid,
+	left_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (place, id)
+);
+COMMENT ON TABLE taskchat.pending IS 'Changes that are committed and wait for a busy room or user, to be told by a later transaction';
+
 /* Not dumped: what belongs to this running database only. */
 CREATE UNLOGGED TABLE taskchat.leases (
 	holder text COLLATE "C" PRIMARY KEY,
@@ -199,5 +219,7 @@ SELECT pg_catalog.pg_extension_config_dump('taskchat.delivery_samples', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.notifications', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.notification_counters', '');
 SELECT pg_catalog.pg_extension_config_dump('taskchat.last_seen', '');
+SELECT pg_catalog.pg_extension_config_dump('taskchat.pending_numbers', '');
+SELECT pg_catalog.pg_extension_config_dump('taskchat.pending', '');
 /* The number of a table that is gone may be another's in the copy. */
 SELECT pg_catalog.pg_extension_config_dump('taskchat.bindings', 'WHERE tasks IN (SELECT oid FROM pg_catalog.pg_class)');

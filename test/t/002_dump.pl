@@ -23,6 +23,8 @@ my %carried = (
 	'last seen' => 'SELECT * FROM taskchat.last_seen ORDER BY user_id',
 	'notification counters' => 'SELECT * FROM taskchat.notification_counters ORDER BY user_id',
 	'delivery samples' => 'SELECT * FROM taskchat.delivery_samples ORDER BY room_id, user_id, up_to_seq',
+	'what waits for a room' => 'SELECT * FROM taskchat.pending ORDER BY place, id',
+	'its numbers' => 'SELECT last_value, is_called FROM taskchat.pending_numbers',
 	'room numbers' => 'SELECT last_value, is_called FROM taskchat.room_numbers',
 	rights => q{SELECT c.relname, p.grantee::regrole, p.privilege_type
 		FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS p
@@ -94,6 +96,14 @@ $node->safe_psql('source', q{
 	COMMIT;
 	SELECT taskchat.close_room('2');});
 
+# A change that is committed but not told yet, as its room was busy.
+my $keeper = $node->background_psql('source');
+$keeper->query_safe(q{BEGIN; SELECT (taskchat.send_system_message('2', 'not to stay')).seq});
+$node->safe_psql('source', q{SET taskchat.commit_patience = 0; UPDATE public.jobs SET status = 'waiting' WHERE id = 2});
+$keeper->query_safe('ROLLBACK');
+$keeper->quit;
+is($node->safe_psql('source', 'SELECT count(*) FROM taskchat.pending'), '1', 'something waits for a room');
+
 my %before = map { $_ => $node->safe_psql('source', $carried{$_}) } keys %carried;
 my $seen = seen_by('source', 'ben');
 my $old_epoch = $node->safe_psql('source', $epoch);
@@ -115,6 +125,8 @@ sub check_restored
 	is(send_as($db, 'ada', '1', 'on and on'), $last + 1, "$how: sending goes on with the next seq");
 	$node->safe_psql($db, q{UPDATE public.jobs SET status = 'finished' WHERE id = 1});
 	is(last_seq($db, '1'), $last + 2, "$how: the bound table still tells its changes, once");
+	is($node->safe_psql($db, q{SELECT seq, payload -> 'status' ->> 'new' FROM taskchat.task_events WHERE task_id = '2' AND kind = 'task_update'}),
+		'3|waiting', "$how: what waited for a room is told there");
 	$node->safe_psql($db, q{INSERT INTO public.jobs VALUES (3, 'ada')});
 	is(last_seq($db, '3'), last_seq('source', '2') - 1, "$how: a new task opens a room of its own");
 	is( $node->safe_psql($db, q{

@@ -1,0 +1,242 @@
+/*
+ * errand.c
+ *	  What commits (and later deliveries) have to do under one lock: a room's,
+ *	  or that of a user's counter of notifications.  Whatever waited for that
+ *	  lock in pending goes first, so nothing overtakes what happened before.
+ *
+ * The callers act with the rights of the owner.
+ */
+#include "taskchat.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+/* Rooms first, by room_id; then tasks; then users; under one lock by position. */
+int
+errand_compare(const void *a, const void *b)
+{
+	const Errand *x = a;
+	const Errand *y = b;
+	int			order = 0;
+
+	if (x->room_id != y->room_id)
+		return x->room_id == 0 || (y->room_id != 0 && x->room_id > y->room_id) ? 1 : -1;
+	if (x->room_id == 0 && x->what != y->what)
+		return x->what == ERRAND_OPEN ? -1 : 1;
+	if (x->room_id == 0)
+		order = x->what == ERRAND_OPEN ? strcmp(x->task_id, y->task_id) : strcmp(x->user_id, y->user_id);
+	return order != 0 ? order : x->position - y->position;
+}
+
+bool
+errand_same_lock(const Errand *a, const Errand *b)
+{
+	if (a->room_id != 0 || b->room_id != 0)
+		return a->room_id == b->room_id;
+	if (a->what != b->what)
+		return false;
+	return strcmp(a->what == ERRAND_OPEN ? a->task_id : a->user_id, b->what == ERRAND_OPEN ? b->task_id : b->user_id) == 0;
+}
+
+/* Is the lock free?  Then it is ours.  (A counter that is not there may be in the making.) */
+static bool
+take_free_counter(const char *user_id)
+{
+	Relation	counters = table_open(relation_oid("notification_counters"), RowExclusiveLock);
+	ItemPointerData tid;
+	bool		taken = rows_find(counters, "notification_counters_pkey", user_id, &tid) && rows_try_lock(counters, &tid);
+
+	table_close(counters, NoLock);
+	return taken;
+}
+
+/* Is there nobody whom errands_run() would have to wait for?  (Where members change, that is hard to tell.) */
+bool
+errands_unhindered(const Errands *errands)
+{
+	int			i;
+
+	for (i = 0; i < errands->count; i++)
+		if (errands->list[i].what != ERRAND_EVENT && errands->list[i].what != ERRAND_NOTIFY)
+			return false;
+	if (pending_exists())
+		return false;
+	return errands->list[0].room_id != 0 ? room_try_lock(errands->list[0].room_id) :
+		take_free_counter(errands->list[0].user_id);
+}
+
+static void
+tell(Room *room, const Errand *errand)
+{
+	if ((strcmp(errand->kind, "room_closed") == 0 && room->closed) ||
+		(strcmp(errand->kind, "room_opened") == 0 && !room->closed))
+		return;
+	(void) event_append(room, errand->kind, errand->user_id, errand->payload ? errand->payload : "{}");
+}
+
+/* A task that is there again gets a room again. */
+static void
+open_task(const Errand *errand)
+{
+	if (!bound_task_missing(errand->task_id))
+		roster_open_now(errand->task_id, errand->user_id);
+}
+
+/* *there: is the room still?  Where it is not, nobody is left to tell. */
+static void
+run_in_room(Room *room, bool *there, const Errand *errand)
+{
+	if (errand->what == ERRAND_OPEN)
+		open_task(errand);
+	if (!*there)
+		return;
+	switch (errand->what)
+	{
+		case ERRAND_ERASE:
+			roster_erase(room);
+			*there = false;
+			break;
+		case ERRAND_CREATOR:
+			roster_set_creator(room, errand->user_id);
+			break;
+		case ERRAND_LEAVE:
+			roster_leave(room, errand->user_id);
+			break;
+		case ERRAND_EVENT:
+			tell(room, errand);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+run_room(const Errands *errands)
+{
+	int64		room_id = errands->list[0].room_id;
+	bool		members = pending_exists();
+	bool		there;
+	Room		room;
+	Errand	   *before;
+	int			count;
+	int			i;
+
+	for (i = 0; i < errands->count && !members; i++)
+		members = errands->list[i].what != ERRAND_EVENT;
+	if (members)
+		roster_hold(room_id);
+	there = room_lock(room_id, &room);
+	before = pending_take(&errands->list[0], &count);
+	for (i = 0; i < count; i++)
+		run_in_room(&room, &there, &before[i]);
+	for (i = 0; i < errands->count; i++)
+		run_in_room(&room, &there, &errands->list[i]);
+}
+
+/* Add to the user's counter of notifications; returns what it was. */
+static int64
+advance_counter(const char *user_id, int by)
+{
+	Relation	counters = table_open(relation_oid("notification_counters"), RowExclusiveLock);
+	RowValue	values[] = {row_text("user_id", user_id), row_int64("last_seq", by)};
+	int64		before = 0;
+	bool		done = false;
+
+	while (!done)
+	{
+		ItemPointerData tid;
+		HeapTuple	counter;
+
+		if (!rows_find(counters, "notification_counters_pkey", user_id, &tid))
+			done = rows_insert(counters, lengthof(values), values, &tid);
+		else if ((counter = rows_lock(counters, &tid)) != NULL)
+		{
+			before = column_int64(counter, 2, RelationGetDescr(counters));
+			values[1].value = Int64GetDatum(before + by);
+			rows_update(counters, counter, values[1]);
+			done = true;
+		}
+	}
+	table_close(counters, NoLock);
+	return before;
+}
+
+static void
+store_notice(const Errand *notice, int64 seq)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[6];
+	char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+
+	values[0] = CStringGetTextDatum(notice->notification);
+	values[1] = CStringGetTextDatum(notice->user_id);
+	values[2] = Int64GetDatum(seq);
+	values[3] = CStringGetTextDatum(notice->kind);
+	values[4] = notice->task_id ? CStringGetTextDatum(notice->task_id) : (Datum) 0;
+	nulls[4] = notice->task_id ? ' ' : 'n';
+	values[5] = CStringGetTextDatum(notice->payload ? notice->payload : "{}");
+	SPI_connect();
+	if (plan == NULL)
+	{
+		plan = SPI_prepare("INSERT INTO taskchat.notifications (id, user_id, seq, kind, task_id, payload)"
+						   " VALUES ($1::pg_catalog.uuid, $2, $3, $4, $5, $6::pg_catalog.jsonb)",
+						   lengthof(types), types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare the insertion of a notification: %s", SPI_result_code_string(SPI_result));
+	}
+	if (SPI_execute_plan(plan, values, nulls, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not insert a notification");
+	SPI_finish();
+}
+
+/* The counter's lock comes before the look at what waited for it. */
+static void
+run_user(const Errands *errands)
+{
+	const char *user_id = errands->list[0].user_id;
+	int64		seq = advance_counter(user_id, errands->count);
+	Errand	   *before;
+	int			count;
+	int			i;
+
+	pending_note_user(user_id);
+	before = pending_take(&errands->list[0], &count);
+	if (count > 0)
+		(void) advance_counter(user_id, count);
+	for (i = 0; i < count; i++)
+		store_notice(&before[i], ++seq);
+	for (i = 0; i < errands->count; i++)
+		store_notice(&errands->list[i], ++seq);
+	ForceSyncCommit();
+	doorbell_ring('n', user_id);
+}
+
+static void
+run_task(const Errands *errands)
+{
+	int			count;
+	Errand	   *before = pending_take(&errands->list[0], &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		open_task(&before[i]);
+}
+
+/* Do it all (an Attempt of Errands), and first what waited for the same lock.  Waits for the lock. */
+void
+errands_run(void *argument)
+{
+	const Errands *errands = argument;
+
+	if (errands->list[0].room_id != 0)
+		run_room(errands);
+	else if (errands->list[0].what == ERRAND_OPEN)
+		run_task(errands);
+	else
+		run_user(errands);
+}
