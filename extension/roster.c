@@ -241,7 +241,18 @@ roster_open_now(const char *task_id, const char *creator_id)
 	table_close(rooms, NoLock);
 }
 
-/* The id of the task's main room; 0: there is none.  *in_doubt: somebody is just making or removing it. */
+/* Was the row there before whoever is changing it, and is it not being deleted? */
+static bool
+is_settled(HeapTuple row, const SnapshotData *dirty)
+{
+	return !TransactionIdIsValid(dirty->xmin) &&
+		(!TransactionIdIsValid(dirty->xmax) || !ItemPointerEquals(&row->t_self, &row->t_data->t_ctid));
+}
+
+/*
+ * The id of the task's main room; 0: there is none.  *in_doubt: somebody is just
+ * making or removing it.
+ */
 static int64
 find_main_room(const char *task_id, bool *in_doubt)
 {
@@ -249,18 +260,21 @@ find_main_room(const char *task_id, bool *in_doubt)
 	SnapshotData dirty;
 	ScanKeyData keys[2];
 	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple	row;
 	int64		room_id = 0;
+	bool		settled = false;
 
 	InitDirtySnapshot(dirty);
 	ScanKeyInit(&keys[0], 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
 	ScanKeyEntryInitialize(&keys[1], SK_ISNULL | SK_SEARCHNULL, 3, InvalidStrategy,
 						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
 	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true, &dirty, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		room_id = column_int64(tuple, 1, RelationGetDescr(rooms));
-	*in_doubt = room_id != 0 && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
+	while (!settled && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		room_id = column_int64(row, 1, RelationGetDescr(rooms));
+		settled = is_settled(row, &dirty);
+	}
+	*in_doubt = room_id != 0 && !settled;
 	systable_endscan(scan);
 	table_close(rooms, AccessShareLock);
 	return room_id;
