@@ -113,6 +113,9 @@ options_read(int argc, char **argv)
 		load_fail("options", "messages and warm must be multiples of burst");
 	if (options.in_flight == 0)
 		options.in_flight = options.senders;
+	/* While the server is down nobody gets anything. */
+	if (strcmp(options.mode, "resume") == 0)
+		options.in_flight = options.rooms;
 	if (options.messages == 0)
 		options.messages = options.rate > 0 ? options.rate * options.seconds : options.seconds * 50000;
 }
