@@ -340,11 +340,20 @@ drain(StageItem **items, int count)
 	Rights		saved;
 
 	memcpy(copy, items, sizeof(StageItem *) * count);
-	plan_drain(&work, copy, count);
-	rights_become_owner(&saved);
-	run_all(&work);
-	pending_deliver_some(PLACES_ALONG);
-	rights_restore(&saved);
+	serializable_leave();
+	PG_TRY();
+	{
+		plan_drain(&work, copy, count);
+		rights_become_owner(&saved);
+		run_all(&work);
+		pending_deliver_some(PLACES_ALONG);
+		rights_restore(&saved);
+	}
+	PG_FINALLY();
+	{
+		serializable_rejoin();
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -42,7 +42,10 @@ enum PendingColumn
 #define PLACE_TASK 't'			/* and its task_id */
 #define PLACE_USER 'n'			/* and its user_id */
 
+#define MOST_NOTED 1000			/* rooms; who was in more looks everywhere */
+
 /* Where this transaction looks before it commits.  In TopTransactionContext. */
+static bool everywhere = false;
 static List *touched = NIL;		/* int64 *: rooms whose lock it has taken */
 static List *places = NIL;		/* char *: where it has left something, and of users whose lock it has taken */
 
@@ -78,8 +81,9 @@ pending_note_room(int64 room_id)
 	MemoryContext old;
 	int64	   *room;
 
-	if (touched != NIL && *(int64 *) llast(touched) == room_id)
+	if (everywhere || (touched != NIL && *(int64 *) llast(touched) == room_id))
 		return;
+	everywhere = list_length(touched) >= MOST_NOTED;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	room = palloc(sizeof(int64));
 	*room = room_id;
@@ -100,6 +104,7 @@ pending_note_user(const char *user_id)
 void
 pending_forget(void)
 {
+	everywhere = false;
 	touched = NIL;
 	places = NIL;
 }
@@ -303,6 +308,11 @@ deliver_where_we_were(void)
 	List	   *all = list_copy(places);	/* a delivery adds to them */
 	ListCell   *cell;
 
+	if (everywhere)
+	{
+		pending_deliver_some(INT_MAX);
+		return;
+	}
 	foreach(cell, touched)
 	{
 		Errand		errand = {.room_id = *(int64 *) lfirst(cell)};
@@ -331,7 +341,16 @@ pending_at_commit(void)
 	old = MemoryContextSwitchTo(context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	rights_become_owner(&saved);
-	deliver_where_we_were();
+	serializable_leave();
+	PG_TRY();
+	{
+		deliver_where_we_were();
+	}
+	PG_FINALLY();
+	{
+		serializable_rejoin();
+	}
+	PG_END_TRY();
 	rights_restore(&saved);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);

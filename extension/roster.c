@@ -306,10 +306,19 @@ roster_open(const char *task_id, const char *creator_id)
 	bool		in_doubt;
 	int64		room_id = find_main_room(task_id, &in_doubt);
 
-	if (room_id == 0)
-		open_now(&opening);
-	else if (!in_doubt && pending_erases(room_id))
-		open_later(&opening, room_id);
-	else if (in_doubt && !patient_attempt(open_now, &opening, NULL))
-		open_later(&opening, 0);
+	serializable_leave();
+	PG_TRY();
+	{
+		if (room_id == 0)
+			open_now(&opening);
+		else if (!in_doubt && pending_erases(room_id))
+			open_later(&opening, room_id);
+		else if (in_doubt && !patient_attempt(open_now, &opening, NULL))
+			open_later(&opening, 0);
+	}
+	PG_FINALLY();
+	{
+		serializable_rejoin();
+	}
+	PG_END_TRY();
 }

@@ -253,6 +253,10 @@ extern ErrorData *try_in_subtransaction(Attempt attempt, void *argument);
 extern ErrorData *patient_try(Attempt attempt, void *argument, int *patience);
 extern bool patient_attempt(Attempt attempt, void *argument, int *patience);
 
+/* serializable.c: apart from the watch over SERIALIZABLE transactions */
+extern void serializable_leave(void);
+extern void serializable_rejoin(void);
+
 /* roster.c: rooms and members as bound tables want them */
 extern void roster_open(const char *task_id, const char *creator_id);
 extern void roster_open_now(const char *task_id, const char *creator_id);
