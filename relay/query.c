@@ -164,15 +164,10 @@ query_new(struct ev_loop *loop, const char *database, const char *relay_id,
 		  const QueryEvents *events, void *arg, char **error)
 {
 	Query	   *query = calloc(1, sizeof(Query));
-	PQconninfoOption *parsed = PQconninfoParse(database, error);
 
-	if (parsed == NULL || query == NULL)
-	{
-		PQconninfoFree(parsed);
-		free(query);
+	*error = NULL;
+	if (query == NULL)
 		return NULL;
-	}
-	PQconninfoFree(parsed);
 	query->loop = loop;
 	query->events = events;
 	query->arg = arg;

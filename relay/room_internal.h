@@ -20,6 +20,7 @@ struct Seat
 	Session    *session;		/* who */
 	int64_t		skip;			/* the snapshot's last seq: send none up to it */
 	bool		fresh;			/* the join's reply is queued, catching up is not done */
+	bool		typed;			/* it said last that its user types */
 	Seat	   *prev;			/* in room->seats */
 	Seat	   *next;
 	Seat	   *session_prev;	/* in session->seats */

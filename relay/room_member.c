@@ -323,6 +323,7 @@ room_typing(Seat *seat, bool is_typing)
 	if (member == NULL || !room_is_lively(room))
 		return;
 	was = member->typing_until != 0;
+	seat->typed = is_typing;
 	room_set_typing(member, is_typing);
 	if (is_typing ? (member->typing_sent == 0 || relay->now - member->typing_sent >= TYPING_REPEAT) : was)
 	{

@@ -137,6 +137,7 @@ room_unseat(Seat *seat)
 {
 	Room	   *room = seat->room;
 	Session    *session = seat->session;
+	bool		typed = seat->typed;
 	Member	   *member;
 	Seat	   *other;
 
@@ -155,7 +156,7 @@ room_unseat(Seat *seat)
 		return;
 	}
 	DL_FOREACH(room->seats, other)
-		if (other->session->user == session->user)
+		if (other->session->user == session->user && !typed)
 			return;
 	member = session->user ? room_find_member(room, session->user->id) : NULL;
 	if (member && member->typing_until)
@@ -259,7 +260,7 @@ room_catch_up_seat(Seat *seat)
 	HASH_ITER(hh, room->members, member, next)
 	{
 		if (member->told_at != 0 && room->relay->now - member->told_at < STATE_RECENT)
-			room_tell_cursors(member, true, true, session);
+			room_tell_cursors(member, member->told_read > 0, member->told_delivered > 0, session);
 		if (member->shown_at != 0 && room->relay->now - member->shown_at < STATE_RECENT)
 			room_tell_presence(member, session);
 	}

@@ -56,6 +56,18 @@ test('what SQL writes reaches the sockets, and typing ends by itself', async () 
   await ada.event('typing_indicator', (e) => !e.is_typing);
 });
 
+test('who joins hears of cursors only that have moved', async () => {
+  await world.task('moved', 'ben');
+  const [ada, ben] = [await world.login('ada'), await world.login('ben')];
+  for (const client of [ada, ben]) await client.good({ type: 'join_task_room', task_id: 'moved' });
+  await ben.good({ type: 'ack', task_id: 'moved', seq: 2 });
+  await ada.event('message_delivered', (e) => e.user_id === 'ben');
+  const late = await world.login('ada');
+  await late.good({ type: 'join_task_room', task_id: 'moved' });
+  await late.event('message_delivered', (e) => e.user_id === 'ben');
+  assert.deepEqual(late.of('message_read'), []);
+});
+
 test('history and the line in pages', async () => {
   await world.task('pages', 'ben');
   for (let i = 1; i <= 5; i++) await world.as('ben', 'SELECT taskchat.send_message($1, $2)', ['pages', `m${i}`]);

@@ -18,7 +18,7 @@ ajv.addSchema(YAML.parse(openapi), 'openapi');
 export function misfit(schema, value) {
   const validate = ajv.getSchema(schema);
   if (!validate) return `no such schema: ${schema}`;
-  return validate(value) ? null : `${schema}: ${ajv.errorsText(validate.errors).slice(0, 600)}: ${JSON.stringify(value).slice(0, 600)}`;
+  return validate(value) ? null : `${JSON.stringify(value).slice(0, 600)} is no ${schema.split('/').at(-1)}: ${ajv.errorsText(validate.errors).slice(0, 600)}`;
 }
 
 // A frame of the server; asked: the type of the client's frame, where it is a

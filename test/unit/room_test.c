@@ -178,6 +178,29 @@ typing_begins_and_ends(void **state)
 	expect(&a, "\"is_typing\":false");
 }
 
+/* The typist's other connection stays: what counts is where was typed. */
+static void
+typing_ends_with_leaving(void **state)
+{
+	Wire		a;
+	Wire		b;
+	Wire		other;
+
+	login(&a, "a");
+	login(&b, "b");
+	login(&other, "b");
+	join(&a, 0);
+	join(&b, 0);
+	join(&other, 0);
+	say(&b, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
+	expect(&a, "\"is_typing\":true");
+	say(&other, "{\"type\":\"leave_task_room\",\"task_id\":\"t\"}");
+	expect_nothing(&a);
+	join(&other, 0);
+	say(&b, "{\"type\":\"leave_task_room\",\"task_id\":\"t\"}");
+	expect(&a, "\"is_typing\":false");
+}
+
 static void
 who_may_not_type(void **state)
 {
@@ -259,6 +282,7 @@ main(void)
 		LIVE_TEST(removed_while_joining),
 		LIVE_TEST(deleted_room_goes),
 		LIVE_TEST(typing_begins_and_ends),
+		LIVE_TEST(typing_ends_with_leaving),
 		LIVE_TEST(who_may_not_type),
 		LIVE_TEST(cursors_are_merged),
 		LIVE_TEST(another_epoch_ends_joined_sessions),
