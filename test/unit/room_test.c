@@ -195,6 +195,7 @@ typing_ends_with_leaving(void **state)
 	say(&b, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
 	expect(&a, "\"is_typing\":true");
 	say(&other, "{\"type\":\"leave_task_room\",\"task_id\":\"t\"}");
+	expect(&other, "\"ok\":true");
 	expect_nothing(&a);
 	join(&other, 0);
 	say(&b, "{\"type\":\"leave_task_room\",\"task_id\":\"t\"}");
