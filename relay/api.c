@@ -17,6 +17,7 @@
 #include <utlist.h>
 
 #include "api_internal.h"
+#include "clock.h"
 #include "log.h"
 #include "metrics.h"
 #include "presence.h"
@@ -282,7 +283,7 @@ api_new(Relay *relay, User *user, ApiFrame *frame, const ApiPort *port, void *ar
 	call->arg = arg;
 	call->user = user;
 	call->frame = *frame;
-	call->started = metrics_clock();
+	call->started = clock_monotonic();
 	if (frame->wait > 0)
 		call->deadline = relay->now + frame->wait * 1000;
 	user->calls++;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "clock.h"
 #include "command_internal.h"
 #include "log.h"
 #include "presence.h"
@@ -310,7 +311,7 @@ command_start(Session *session, const CommandType *type, char *ref, const JsonVa
 	command->session = session;
 	command->type = type;
 	command->ref = ref;
-	command->started = metrics_clock();
+	command->started = clock_monotonic();
 	if (command_admit(command, frame))
 		type->handler(command, frame);
 }

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "pgconn.h"
 
 #define INTERFACE_NUMBER 3
 #define HEARTBEAT 2.0
 #define HEARTBEAT_TIMEOUT 7.0
+#define QUEUE_FULL "54000"		/* how NOTIFY says so */
 
 typedef enum ListenerState
 {
@@ -36,7 +38,8 @@ struct Listener
 	char		channel[128];	/* what we listen to */
 	char		epoch[64];		/* of the database */
 	int			max_content_bytes;	/* of the database */
-	ev_tstamp	heard_at;		/* when the own bell was heard last */
+	double		heard_at;		/* clock_seconds() when the own bell was heard last */
+	bool		queue_full;		/* the own bell could not be rung */
 	ev_timer	timer;			/* rings the own bell */
 };
 
@@ -82,6 +85,25 @@ take_hello(Listener *listener, const PGresult *result)
 	(void) pgconn_send(listener->conn, sql, 0, NULL);
 }
 
+/*
+ * The own bell was rung, or could not be.  Where the notification queue is full
+ * there is nothing to hear, and the connection has answered: it is kept, and
+ * the slow poll brings what happens.
+ */
+static void
+take_ring(Listener *listener, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	bool		full = sqlstate && strcmp(sqlstate, QUEUE_FULL) == 0;
+
+	if (full)
+		listener->heard_at = clock_seconds();
+	if (full && !listener->queue_full)
+		log_write(LOG_LEVEL_ERROR, "listener", 0, "events are late, as the notification queue is full: end the session that listens in an open transaction: %s",
+				  PQresultErrorMessage(result));
+	listener->queue_full = full;
+}
+
 static void
 on_answer(void *arg, const PGresult *result)
 {
@@ -99,8 +121,11 @@ on_answer(void *arg, const PGresult *result)
 				break;
 			}
 			listener->state = LISTENER_UP;
-			listener->heard_at = ev_now(listener->loop);
+			listener->heard_at = clock_seconds();
 			listener->events->up(listener->arg, listener->epoch, listener->max_content_bytes);
+			break;
+		case LISTENER_UP:
+			take_ring(listener, result);
 			break;
 		default:
 			break;
@@ -125,7 +150,7 @@ on_notified(void *arg, const char *payload, int backend)
 	Listener   *listener = arg;
 
 	if (strcmp(payload, listener->heartbeat) == 0)
-		listener->heard_at = ev_now(listener->loop);
+		listener->heard_at = clock_seconds();
 	else if (payload[0] != 'h' && listener->state == LISTENER_UP)
 		listener->events->bell(listener->arg, payload, backend);
 }
@@ -139,7 +164,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	(void) events;
 	if (listener->state != LISTENER_UP)
 		return;
-	if (ev_now(loop) - listener->heard_at > HEARTBEAT_TIMEOUT)
+	if (clock_seconds() - listener->heard_at > HEARTBEAT_TIMEOUT)
 		pgconn_drop(listener->conn, "the own doorbell was not heard");
 	else if (pgconn_idle(listener->conn))
 		(void) pgconn_send(listener->conn, "SELECT pg_catalog.pg_notify($1, $2)", 2, params);

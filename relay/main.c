@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
 
 #include "auth.h"
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "query.h"
@@ -47,7 +47,7 @@ typedef struct Daemon
 	ev_signal	on_int;
 	ev_signal	on_hup;
 	ev_timer	draining;		/* looks whether all clients are gone */
-	ev_tstamp	drain_until;	/* when it is over anyway */
+	double		drain_until;	/* clock_seconds() when it is over anyway */
 	bool		said_farewell;	/* the database was told */
 	ev_timer	watchdog;		/* tells the service manager that the loop turns */
 } Daemon;
@@ -80,11 +80,8 @@ static void
 notify_reloading(void)
 {
 	char		state[80];
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
-			 (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long) clock_monotonic());
 	notify_manager(state);
 }
 
@@ -127,14 +124,14 @@ look_at_drain(struct ev_loop *loop, ev_timer *watcher, int events)
 	(void) events;
 	if (daemon->said_farewell)
 	{
-		if (ev_now(loop) >= daemon->drain_until + FAREWELL_SECONDS)
+		if (clock_seconds() >= daemon->drain_until + FAREWELL_SECONDS)
 			ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	if ((daemon->relay.nsessions > 0 || daemon->relay.ncalls > 0) && ev_now(loop) < daemon->drain_until)
+	if ((daemon->relay.nsessions > 0 || daemon->relay.ncalls > 0) && clock_seconds() < daemon->drain_until)
 		return;
 	daemon->said_farewell = true;
-	daemon->drain_until = ev_now(loop);
+	daemon->drain_until = clock_seconds();
 	query_farewell(daemon->query, farewell_said, daemon);
 }
 
@@ -154,7 +151,7 @@ on_stop(struct ev_loop *loop, ev_signal *watcher, int events)
 	notify_manager("STOPPING=1");
 	server_refuse_new(daemon->server);
 	relay_drain(&daemon->relay);
-	daemon->drain_until = ev_now(loop) + (double) daemon->config->drain_timeout / 1000;
+	daemon->drain_until = clock_seconds() + (double) daemon->config->drain_timeout / 1000;
 	ev_timer_start(loop, &daemon->draining);
 }
 

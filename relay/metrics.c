@@ -8,10 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <utlist.h>
 
+#include "clock.h"
 #include "codec.h"
 #include "presence.h"
 #include "protocol.h"
@@ -20,18 +20,6 @@
 #include "session.h"
 
 static const double bounds[METRICS_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10};
-
-/*
- * Microseconds of a clock that only goes forward.
- */
-int64_t
-metrics_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* The times of this kind of commands; NULL: there are too many kinds. */
 static MetricsTimes *
@@ -50,14 +38,14 @@ metrics_times(Metrics *metrics, const char *type)
 }
 
 /*
- * A command has ended.  type: a constant; started: of metrics_clock(), 0: not
+ * A command has ended.  type: a constant; started: of clock_monotonic(), 0: not
  * known; outcome: METRICS_DONE or a WireCode.
  */
 void
 metrics_command(Relay *relay, const char *type, int64_t started, int outcome)
 {
 	MetricsTimes *times = started ? metrics_times(&relay->metrics, type) : NULL;
-	double		seconds = (double) (metrics_clock() - started) / 1e6;
+	double		seconds = (double) (clock_monotonic() - started) / 1e6;
 
 	if (outcome != METRICS_DONE)
 		relay->metrics.refused[outcome]++;

@@ -43,7 +43,6 @@ typedef struct Metrics
 	MetricsTimes times[METRICS_TYPES];
 } Metrics;
 
-extern int64_t metrics_clock(void);
 extern void metrics_command(struct Relay *relay, const char *type, int64_t started, int outcome);
 extern void metrics_closed(struct Relay *relay, int code);
 extern void metrics_write(const struct Relay *relay, JsonText *text);

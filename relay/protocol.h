@@ -25,6 +25,7 @@ extern WireCode wire_code_of_sqlstate(const char *sqlstate, const char *constrai
 #define CLOSE_GOING_AWAY 1001
 #define CLOSE_PROTOCOL 1002
 #define CLOSE_UNSUPPORTED 1003
+#define CLOSE_NO_STATUS 1005	/* a close frame without a code; never on the wire */
 #define CLOSE_BAD_UTF8 1007
 #define CLOSE_TOO_LARGE 1009
 #define CLOSE_INTERNAL 1011

@@ -9,20 +9,47 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "query_internal.h"
 
 #define POLL 5.0
 #define BEAT 5.0
 #define DELIVERED_PAUSE 1.0
+#define REFUSED_TIME 10.0		/* seconds that a refused write counts: nobody may try again to show that it is over */
 
 /* Up and down */
 
-/* Looks whether commands and events flow, and tells the owner when that has changed. */
+/* Whether all connections stand. */
+static bool
+is_connected(const Query *query)
+{
+	return query->listener && listener_is_up(query->listener) && pgconn_ready(query->read.conn) &&
+		pgconn_ready(query->write.conn) && pgconn_ready(query->news);
+}
+
+/*
+ * A write has ended so (NULL: well).  What the database as a whole refuses
+ * (out of room or memory, read only, failing discs) says that no other write
+ * would do better; all else is the command's own matter.
+ */
+void
+query_written(Query *query, const char *sqlstate)
+{
+	static const char *const general[] = {"53", "57P0", "58", "25006", "XX001"};
+
+	if (sqlstate == NULL)
+		query->refused_at = 0;
+	for (size_t i = 0; sqlstate && i < sizeof(general) / sizeof(general[0]); i++)
+		if (strncmp(sqlstate, general[i], strlen(general[i])) == 0)
+			query->refused_at = clock_seconds();
+}
+
+/* Looks whether commands and events can flow, and tells the owner when that has changed. */
 void
 query_tell(Query *query)
 {
-	bool		up = query_ready(query);
+	bool		up = is_connected(query);
 	bool		changed;
 
 	if (up == query->up)
@@ -218,8 +245,8 @@ query_free(Query *query)
 bool
 query_ready(const Query *query)
 {
-	return query->listener && listener_is_up(query->listener) && pgconn_ready(query->read.conn) &&
-		pgconn_ready(query->write.conn) && pgconn_ready(query->news);
+	return is_connected(query) && !query->beat_failed && !query->news_failed &&
+		(query->refused_at == 0 || clock_seconds() - query->refused_at > REFUSED_TIME);
 }
 
 bool

@@ -28,7 +28,7 @@ typedef struct QueryCommand
 	CommandDone done;			/* NULL: forgotten */
 	void	   *arg;			/* of done */
 	int			tries;			/* alone, so far */
-	double		since;			/* when it was put aside to go alone */
+	double		since;			/* clock_seconds() when it was put aside to go alone */
 } QueryCommand;
 
 typedef struct CommandList
@@ -53,7 +53,7 @@ typedef struct Lane
 	const char *name;			/* a constant */
 	bool		alone;			/* LANE_SPARE */
 	bool		keeps_order;	/* LANE_BATCHES_IN_ORDER */
-	double		started_at;		/* when what is under way was sent */
+	double		started_at;		/* clock_seconds() when what is under way was sent */
 	CommandList waiting;		/* for the next batch; of spare lanes: query->alone */
 	CommandList running;		/* under way */
 } Lane;
@@ -124,6 +124,9 @@ struct Query
 	bool		beat_due;
 	bool		delivered_due;
 	bool		up;				/* told so */
+	bool		beat_failed;	/* the last sign of life was not taken */
+	bool		news_failed;	/* the last other statement of the news lane failed */
+	double		refused_at;		/* clock_seconds() when the database took no write; 0: it took the last one */
 	char		epoch[64];		/* seen last; "" before */
 	int			max_content_bytes;
 	void		(*farewell_done) (void *arg);
@@ -136,6 +139,7 @@ struct Query
 
 /* query.c */
 extern void query_tell(Query *query);
+extern void query_written(Query *query, const char *sqlstate);
 
 /* query_sql.c: texts of arrays, cells of results */
 extern void sql_array_add(JsonText *text, const char *element);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "query_internal.h"
 
@@ -95,7 +96,7 @@ go_alone(Query *query, QueryCommand *command)
 		query_command_fail(command, "53200", "out of memory");
 		return;
 	}
-	command->since = ev_now(query->loop);
+	command->since = clock_seconds();
 	list_append(&query->alone, command);
 }
 
@@ -215,6 +216,8 @@ answer_from(Lane *lane, QueryCommand *command, const PGresult *result, int first
 
 	for (i = 0; rows && i < count; i++)
 		read_row(result, first + i, &rows[i]);
+	if (rows && count > 0 && (lane->alone || lane->keeps_order))
+		query_written(query, rows[0].sqlstate);
 	if (lane->alone)
 	{
 		if (rows && count == 1 && is_state(&rows[0], "55P03"))
@@ -247,7 +250,10 @@ lane_answer(void *arg, const PGresult *result)
 
 	list_init(&lane->running);
 	if (!good)
+	{
+		query_written(lane->query, sqlstate);
 		log_write(LOG_LEVEL_WARNING, "query", 0, "%s: %s", lane->name, PQresultErrorMessage(result));
+	}
 	for (number = 1; (command = running.first) != NULL; number++)
 	{
 		int			first = row;
@@ -332,7 +338,7 @@ lane_go(Lane *lane)
 	params[3] = numbers[0];
 	params[4] = numbers[1];
 	params[5] = numbers[2];
-	lane->started_at = ev_now(lane->query->loop);
+	lane->started_at = clock_seconds();
 	if (params[0] == NULL || params[1] == NULL)
 		lane_fail_running(lane, "53200", "out of memory");
 	else

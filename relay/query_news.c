@@ -79,6 +79,10 @@ news_answer(void *arg, const PGresult *result)
 	Query	   *query = arg;
 	bool		good = PQresultStatus(result) == PGRES_TUPLES_OK;
 
+	if (query->doing == NEWS_BEAT)
+		query->beat_failed = !good;
+	else
+		query->news_failed = !good;
 	if (!good)
 		log_write(LOG_LEVEL_WARNING, "query", 0, "news %d: %s", (int) query->doing, PQresultErrorMessage(result));
 	news_end(query, good ? result : NULL);

@@ -16,6 +16,7 @@
 #include <utlist.h>
 
 #include "api.h"
+#include "clock.h"
 #include "command.h"
 #include "log.h"
 #include "presence.h"
@@ -68,8 +69,7 @@ relay_set_time(Relay *relay)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	relay->now = (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	relay->now = clock_monotonic() / 1000;
 	clock_gettime(CLOCK_REALTIME, &t);
 	relay->wall = (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }

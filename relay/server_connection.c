@@ -229,12 +229,25 @@ connection_open(Socket *socket, const RequestHead *head)
 	return true;
 }
 
+/* Why a connection ended that the session did not close: session_close() has said the rest. */
+static void
+connection_log_end(const Connection *connection)
+{
+	if (connection->session->closing)
+		return;
+	if (connection->peer_code != 0)
+		log_write(LOG_LEVEL_INFO, "server", connection->session->id, "ended: closed by the client with %d", connection->peer_code);
+	else
+		log_write(LOG_LEVEL_INFO, "server", connection->session->id, "ended: the connection broke");
+}
+
 /*
  * The connection is over: its session ends.
  */
 void
 connection_gone(Connection *connection)
 {
+	connection_log_end(connection);
 	connection_sleep(connection);
 	DL_DELETE(connection->server->connections, connection);
 	session_free(connection->session);
@@ -265,13 +278,17 @@ connection_pong(Connection *connection)
 static void
 connection_last_word(Connection *connection, WebSocketEvent event)
 {
+	const WebSocketReader *reader = &connection->reader;
+
+	if (event == WEBSOCKET_IS_CLOSE)
+		connection->peer_code = reader->control_len >= 2 ? reader->control[0] << 8 | reader->control[1] : CLOSE_NO_STATUS;
 	connection->deaf = true;
 	if (connection->closed)
 		connection_end(connection);
 	else if (event == WEBSOCKET_FAILED)
-		session_close(connection->session, connection->reader.code, connection->reader.reason);
+		session_close(connection->session, reader->code, reader->reason);
 	else
-		connection_close(connection, connection->reader.code, "");
+		connection_close(connection, reader->code, "");
 }
 
 /*

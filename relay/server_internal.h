@@ -82,6 +82,7 @@ typedef struct Connection
 	size_t		pong_len;		/* bytes of it; 0: none is due */
 	int			close_code;		/* 0: stays */
 	const char *close_reason;	/* a constant */
+	int			peer_code;		/* the client's own close code; 0: it sent none */
 	int64_t		close_at;		/* when it is dropped if it does not go by itself */
 	int64_t		pinged_at;		/* last ping */
 	bool		pong_due;		/* and not answered yet */

@@ -102,7 +102,8 @@ export class Client {
 }
 
 export class World {
-  static async open(settings = {}) {
+  // env: of PostgreSQL's environment.
+  static async open(settings = {}, { env = {} } = {}) {
     const world = new World();
     world.directory = fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'w-'));
     world.settings = settings;
@@ -110,7 +111,7 @@ export class World {
     world.clients = [];
     world.log = '';
     fs.mkdirSync(path.join(world.directory, 'pg'), { mode: 0o700 });
-    world.url = execFileSync(clusterScript, ['start', path.join(world.directory, 'pg')], { encoding: 'utf8' }).trim().split('\n').pop();
+    world.url = execFileSync(clusterScript, ['start', path.join(world.directory, 'pg')], { encoding: 'utf8', env: { ...process.env, ...env } }).trim().split('\n').pop();
     await world.connect();
     await world.sql('CREATE ROLE e2e_relay LOGIN IN ROLE taskchat_relay');
     world.port = await freePort();
@@ -149,15 +150,15 @@ export class World {
     return execFileSync(clusterScript, ['url', path.join(this.directory, 'pg'), 'e2e_relay'], { encoding: 'utf8' }).trim();
   }
 
-  // program: another relay than the one under test; args: further words of its command line.
-  async startRelay(settings = {}, port = this.port, { program = relayProgram, args = [], ready = true } = {}) {
+  // program: another relay than the one under test; args: further words of its command line; env: of its environment.
+  async startRelay(settings = {}, port = this.port, { program = relayProgram, args = [], ready = true, env } = {}) {
     const all = { listen: `127.0.0.1:${port}`, 'admin-listen': `127.0.0.1:${await freePort()}`, database: this.relayUrl(), ...this.settings, ...settings };
-    return this.startBare([...args, ...Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)])], port, { program, ready });
+    return this.startBare([...args, ...Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)])], port, { program, ready, env });
   }
 
   // A relay with these arguments and no others.
-  async startBare(args, port = this.port, { program = relayProgram, ready = true } = {}) {
-    const child = spawn(program, args, { env: { ...process.env, TASKCHAT_JWT_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] });
+  async startBare(args, port = this.port, { program = relayProgram, ready = true, env = {} } = {}) {
+    const child = spawn(program, args, { env: { ...process.env, ...env, TASKCHAT_JWT_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] });
     child.log = '';
     child.stderr.on('data', (data) => { this.log += data; child.log += data; });
     child.gone = new Promise((resolve) => child.on('exit', (code, signal) => { child.ended = true; resolve({ code, signal }); }));

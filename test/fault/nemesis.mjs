@@ -2,7 +2,9 @@
 // breaks something, keeps it broken for about so many seconds, and mends it
 // before it returns. The run measures from there until everybody has all.
 // `ends` says whose processes it takes: the 'relay', or its 'backends' (also
-// where the relay only gives them up).
+// where the relay only gives them up). `health` says what /readyz must tell
+// meanwhile: 'down' (it fails, at least once) or 'up' (it never does); with
+// `found`, seconds that the fault must last to be noticed.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,7 +15,18 @@ const bin = process.env.TASKCHAT_PG_BIN ?? '/usr/lib/postgresql/15/bin';
 const dataDirectory = (stage) => path.join(stage.world.directory, 'pg', 'data');
 
 function ctl(stage, ...args) {
-  execFileSync(path.join(bin, 'pg_ctl'), ['-D', dataDirectory(stage), '-w', '-l', path.join(stage.world.directory, 'pg', 'server.log'), ...args], { stdio: 'ignore' });
+  execFileSync(path.join(bin, 'pg_ctl'), ['-D', dataDirectory(stage), '-w', '-l', path.join(stage.world.directory, 'pg', 'server.log'), ...args],
+    { stdio: 'ignore', env: { ...process.env, ...stage.shim.env() } });
+}
+
+function isRunning(stage) {
+  try {
+    ctl(stage, 'status');
+    return true;
+  } catch (error) {
+    if (error.status !== 3) throw error; // 3: no server is running
+    return false;
+  }
 }
 
 const signal = (pids, name) => {
@@ -62,6 +75,7 @@ async function setting(stage, sql) {
 export const faults = {
   'relay killed': {
     about: 'kill -9 of the relay, started again',
+    health: 'down',
     ends: 'relay',
     async inject(stage, seconds) {
       await restartRelay(stage, 'SIGKILL');
@@ -71,6 +85,7 @@ export const faults = {
   },
   'relay stopped': {
     about: 'SIGSTOP of the relay, then SIGCONT',
+    health: 'down',
     ends: 'backends',
     async inject(stage, seconds) {
       stage.relay().kill('SIGSTOP');
@@ -87,13 +102,14 @@ export const faults = {
     },
   },
   'listener terminated': { about: 'pg_terminate_backend of the LISTEN backend, again and again', ends: 'backends', inject: terminated('listen') },
-  'listener stopped': { about: 'SIGSTOP of the LISTEN backend', ends: 'backends', inject: stopped('listen') },
+  'listener stopped': { about: 'SIGSTOP of the LISTEN backend', ends: 'backends', health: 'down', found: 10, inject: stopped('listen') },
   'listener killed': { about: 'kill -9 of the LISTEN backend: crash recovery', ends: 'backends', inject: killed('listen') },
   'commands terminated': { about: 'pg_terminate_backend of the command backends, again and again', ends: 'backends', inject: terminated('command') },
-  'commands stopped': { about: 'SIGSTOP of the command backends', ends: 'backends', inject: stopped('command') },
+  'commands stopped': { about: 'SIGSTOP of the command backends', ends: 'backends', health: 'down', found: 10, inject: stopped('command') },
   'commands killed': { about: 'kill -9 of a command backend: crash recovery', ends: 'backends', inject: killed('command') },
   'database crashed': {
     about: 'immediate stop of PostgreSQL, away for a while, start',
+    health: 'down',
     ends: 'backends',
     async inject(stage, seconds) {
       ctl(stage, '-m', 'immediate', 'stop');
@@ -111,6 +127,7 @@ export const faults = {
   },
   'lock held': {
     about: 'an SQL session idle in transaction that holds a room',
+    health: 'up',
     async inject(stage, seconds) {
       const connection = await stage.pool.connect();
       await connection.query('BEGIN');
@@ -123,6 +140,7 @@ export const faults = {
   },
   'connections used up': {
     about: 'every connection of PostgreSQL taken, the relay sent away',
+    health: 'down',
     ends: 'backends',
     async inject(stage, seconds) {
       const admin = await stage.world.pool.connect();
@@ -150,6 +168,7 @@ export const faults = {
   },
   'read only': {
     about: 'the database takes no writes',
+    health: 'down',
     async inject(stage, seconds) {
       await setting(stage, 'ALTER SYSTEM SET default_transaction_read_only = on');
       await sleep(seconds * 1000);
@@ -160,8 +179,30 @@ export const faults = {
       connection.release(true);
     },
   },
+  'disk full': {
+    about: 'no file of PostgreSQL can grow',
+    health: 'down',
+    ends: 'backends', // without room for the log the server ends itself
+    async inject(stage, seconds) {
+      stage.shim.fill();
+      await sleep(seconds * 1000);
+      stage.shim.empty();
+      if (!isRunning(stage)) ctl(stage, 'start');
+    },
+  },
+  'clock steps': {
+    about: 'the clocks of relay and database go back ten minutes, forth, and are right again',
+    health: 'up',
+    async inject(stage, seconds) {
+      for (const offset of [-600, 600, 0]) {
+        stage.shim.clock(offset);
+        await sleep(seconds * 500);
+      }
+    },
+  },
   'database unreachable': {
     about: 'packets between relay and database are dropped, then the connections are gone',
+    health: 'down', found: 10,
     ends: 'backends',
     async inject(stage, seconds) {
       stage.database.blackhole();
@@ -171,6 +212,7 @@ export const faults = {
   },
   'database slow to answer': {
     about: 'packets between relay and database are held back, then go on',
+    health: 'down', found: 10,
     ends: 'backends',
     async inject(stage, seconds) {
       stage.database.blackhole();
@@ -180,6 +222,7 @@ export const faults = {
   },
   'clients unreachable': {
     about: 'packets between clients and relay are dropped (half-open), then the connections are gone',
+    health: 'up',
     async inject(stage, seconds) {
       stage.clients.blackhole();
       await sleep(seconds * 1000);
@@ -188,6 +231,7 @@ export const faults = {
   },
   'clients cut': {
     about: 'all connections of clients reset at once, several times',
+    health: 'up',
     async inject(stage) {
       for (let i = 0; i < 3; i++) {
         stage.clients.cut();
@@ -197,6 +241,7 @@ export const faults = {
   },
   'bells forged': {
     about: 'garbage and forged notifications on the relay\'s channel',
+    health: 'up',
     async inject(stage, seconds) {
       const [{ channel }] = await stage.world.sql('SELECT channel FROM taskchat.doorbell_channel');
       const [{ ids }] = await stage.world.sql('SELECT array_agg(room_id) AS ids FROM taskchat.task_rooms');
@@ -211,6 +256,7 @@ export const faults = {
   },
   'deadlocks': {
     about: 'sessions that take rooms and members in the wrong order, and serializable ones',
+    health: 'up',
     async inject(stage, seconds) {
       const end = performance.now() + seconds * 1000;
       const quarrel = async (first, second, level) => {
@@ -237,6 +283,7 @@ export const faults = {
   },
   'late commit': {
     about: 'a long transaction whose events come at its end',
+    health: 'up',
     async inject(stage, seconds) {
       const connection = await stage.pool.connect();
       await connection.query('BEGIN');
@@ -249,6 +296,7 @@ export const faults = {
   },
   'prepared transaction': {
     about: 'PREPARE TRANSACTION with a message, committed later: no bell rings',
+    health: 'up',
     async inject(stage, seconds) {
       const connection = await stage.pool.connect();
       await connection.query('BEGIN');
@@ -274,6 +322,7 @@ export const faults = {
   },
   'settings broken': {
     about: 'SIGHUP with a file that is none: the old settings stay',
+    health: 'up',
     async inject(stage, seconds) {
       const good = fs.readFileSync(stage.settings);
       fs.writeFileSync(stage.settings, 'heartbeat = never\nno such line\n');

@@ -8,8 +8,11 @@
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { check, summary } from './checker.mjs';
+import { HealthWatch } from './health.mjs';
 import { faults } from './nemesis.mjs';
-import { Stage, sleep } from './stage.mjs';
+import { Stage, sleep, until } from './stage.mjs';
+
+const READY_AGAIN = 15000; // milliseconds
 
 // mulberry32: small, seeded, the same everywhere.
 export function random(seed) {
@@ -39,15 +42,20 @@ export function shuffled(list, next) {
  */
 export async function campaign(names, { seconds, limit = 60000, program, say = () => {} }) {
   const stage = await Stage.open({ program });
+  const health = new HealthWatch(stage.world.port);
   const recovered = [];
   const late = [];
   try {
     stage.people();
     await sleep(1000);
     for (const name of names) {
+      const began = performance.now();
       await faults[name].inject(stage, seconds);
+      const wrong = seconds >= (faults[name].found ?? 0) ? health.judge(faults[name].health, began) : '';
+      if (wrong) late.push({ kind: 'untruthful health', where: name, what: wrong });
       try {
         const ms = await stage.probe(limit);
+        await until('the relay to be ready', () => health.seen.at(-1).state === 'ready', READY_AGAIN);
         recovered.push({ name, ms });
         say(`${name.padEnd(26)} everybody had all after ${ms} ms`);
       } catch (error) {
@@ -56,9 +64,10 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
       }
       await sleep(500);
     }
-    const history = await stage.finish(late.length > 0);
+    const history = await stage.finish(late.some(({ kind }) => kind === 'did not catch up'));
     return { anomalies: [...late, ...check(history)], recovered, history };
   } finally {
+    await health.stop();
     await stage.close();
   }
 }

@@ -2,11 +2,13 @@
 // and read, and at the end the history with what the tables hold. The three
 // tasks are rows of an application's table, bound to the rooms.
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { World, WebSocket, pg, sleep, until } from '../e2e/world.mjs';
 import { History } from './history.mjs';
 import { Proxy } from './proxy.mjs';
 import { Reader } from './reader.mjs';
+import { Shim } from './shim.mjs';
 import { Visitor } from './visitor.mjs';
 import { Coordinator, HttpWriter, SocketWriter, SqlWriter } from './workload.mjs';
 
@@ -17,7 +19,8 @@ export class Stage {
   static async open({ program } = {}) {
     const stage = new Stage();
     stage.program = program;
-    stage.world = await World.open();
+    stage.shim = new Shim(fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'shim-')));
+    stage.world = await World.open({}, { env: stage.shim.env() });
     stage.settings = path.join(stage.world.directory, 'relay.conf');
     fs.writeFileSync(stage.settings, 'log_level = info\n');
     stage.history = new History();
@@ -53,7 +56,7 @@ export class Stage {
 
   startRelay(settings = {}, port = this.world.port) {
     return this.world.startRelay({ database: `host=${this.directory} user=e2e_relay dbname=taskchat`, 'rate-messages': 1000, 'rate-messages-burst': 1000, ...settings },
-      port, { program: this.program, args: ['-c', this.settings] });
+      port, { program: this.program, args: ['-c', this.settings], env: this.shim.env() });
   }
 
   relay() {
@@ -199,6 +202,7 @@ export class Stage {
       await this.world.close();
     } finally {
       await this.database.close();
+      fs.rmSync(this.shim.directory, { recursive: true });
     }
   }
 }

@@ -291,6 +291,34 @@ a_lost_connection_answers(void **state)
 }
 
 static void
+what_the_database_refuses_to_all_is_remembered(void **state)
+{
+	static const char *const general[] = {"53100", "25006", "58030", "57P03"};
+	static const char *const own[] = {"42501", "55000", "22023"};
+
+	for (size_t i = 0; i < 4; i++)
+	{
+		command(&query.write, "a1", "a");
+		answer(&query.write, 1, &general[i]);
+		assert_true(query.refused_at > 0);
+		for (size_t k = 0; k < 3; k++)
+		{
+			command(&query.write, "a1", "a");
+			answer(&query.write, 1, &own[k]);
+			command(&query.read, "r1", "a");
+			answer(&query.read, 1, (const char *[]) {""});
+			assert_true(query.refused_at > 0);
+		}
+		command(&query.write, "a1", "a");
+		answer(&query.write, 1, (const char *[]) {""});
+		assert_true(query.refused_at == 0);
+	}
+	command(&query.write, "a1", "a");
+	answer(&query.write, 1, &own[0]);
+	assert_true(query.refused_at == 0);
+}
+
+static void
 forgotten_commands_tell_nobody(void **state)
 {
 	static const char name[] = "a1";
@@ -315,6 +343,7 @@ main(void)
 		LANE_TEST(conflicts_are_tried_three_times),
 		LANE_TEST(without_a_spare_connection_nothing_waits),
 		LANE_TEST(a_lost_connection_answers),
+		LANE_TEST(what_the_database_refuses_to_all_is_remembered),
 		LANE_TEST(forgotten_commands_tell_nobody),
 	};
 
