@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { World, until } from '../e2e/world.mjs';
+import { World, sleep, until } from '../e2e/world.mjs';
 import { Shim } from './shim.mjs';
 
 const HOUR = 3600;
@@ -27,12 +27,12 @@ test('an hour back: typing ends, and a silent LISTEN backend is found', async ()
   const ada = await world.login('ada');
   const ben = await world.login('ben');
   for (const client of [ada, ben]) await client.good({ type: 'join_task_room', task_id: 'clock' });
+  const [{ pid }] = await world.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'taskchat-relay listener'");
+  process.kill(pid, 'SIGSTOP');
   shim.clock(-HOUR);
   await ben.good({ type: 'typing_indicator', task_id: 'clock', is_typing: true });
   await ada.event('typing_indicator', (e) => e.is_typing);
   await ada.event('typing_indicator', (e) => !e.is_typing);
-  const [{ pid }] = await world.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'taskchat-relay listener'");
-  process.kill(pid, 'SIGSTOP');
   try {
     await until('the relay to notice', async () => !(await ready()), 20000);
     await until('another backend', ready);
@@ -48,8 +48,9 @@ test('an hour back: typing ends, and a silent LISTEN backend is found', async ()
 test('forth: a log-in ends when its time has come, and nothing else does', async () => {
   const ada = await world.login('ada');
   const lost = (world.log.match(/out of reach/g) ?? []).length;
-  shim.clock(HOUR - 45);
+  shim.clock(HOUR - 45); // the token's last minute
   await ada.event('token_expiring');
+  await sleep(5000); // what watches has looked at its clock
   assert.equal(await ready(), true);
   await ada.good({ type: 'join_task_room', task_id: 'clock' });
   shim.clock(HOUR + 45);

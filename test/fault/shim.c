@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -35,6 +36,7 @@ next(void **cached, const char *name)
 }
 
 CACHE(clock_gettime);
+CACHE(syscall);
 CACHE(pwrite);
 CACHE(pwritev);
 CACHE(fallocate);
@@ -108,6 +110,22 @@ time(time_t *where)
 	if (where)
 		*where = now.tv_sec;
 	return now.tv_sec;
+}
+
+/* libev asks the kernel itself. */
+long
+syscall(long number, ...)
+{
+	long		arguments[6];
+	va_list		list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_clock_gettime)
+		return clock_gettime((clockid_t) arguments[0], (struct timespec *) arguments[1]);
+	return NEXT(syscall) (number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
 }
 
 /* ---- the disk ---- */
