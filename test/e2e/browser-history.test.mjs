@@ -3,6 +3,7 @@
 // judged: the machine may be busy.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { writeListPage } from './list-page.mjs';
 import { Demo, list, seen } from './page.mjs';
 
 const MESSAGES = 10_000;
@@ -102,4 +103,18 @@ test('a new message costs little script, with all of them loaded', async (t) => 
   const each = (await script() - began) / ADDED;
   t.diagnostic(`${each.toFixed(2)} ms of script a message, for both sides of the page together`);
   assert.deepEqual(demo.complaints, []);
+});
+
+test('one list alone: what a message costs the page', async (t) => {
+  writeListPage(demo.root, MESSAGES);
+  const alone = await (await demo.browser.newContext()).newPage();
+  alone.on('pageerror', (error) => demo.complaints.push(error.message));
+  await alone.goto(`${demo.url}/list.html`);
+  await alone.getByTestId('message-list').waitFor();
+  await alone.evaluate('add(20)');
+  const times = await alone.evaluate(`add(${ADDED})`);
+  assert.equal(times.length, ADDED);
+  t.diagnostic(`rendering and layout of a message: median ${times[ADDED >> 1].toFixed(1)} ms, longest ${times.at(-1).toFixed(1)} ms`);
+  assert.deepEqual(demo.complaints, []);
+  await alone.getByTestId('message-list').getByText(`message ${MESSAGES + 20 + ADDED}`).waitFor();
 });

@@ -35,7 +35,8 @@ export class Line {
 	_tail = 0;
 	/** The oldest seq that is loaded; tail + 1 while nothing is. */
 	_head = 1;
-	#entries: LineEntry[] = [];
+	/* Never changed, only replaced. */
+	#entries: readonly LineEntry[] = [];
 
 	/** Drops everything; the next event to apply is after + 1. */
 	_restart(epoch: string, firstSeq: number, after: number): void {
@@ -51,9 +52,9 @@ export class Line {
 		return this.epoch !== null && this._head > this._firstSeq;
 	}
 
-	/** The entries in order of seq: a copy that will not change. */
-	list(): LineEntry[] {
-		return this.#entries.slice();
+	/** The entries in order of seq: the same array until something of it changes. */
+	list(): readonly LineEntry[] {
+		return this.#entries;
 	}
 
 	/** Applies an event if it is the next one (0); gives how many are missing before it, or below 0 for a known one. */
@@ -61,7 +62,9 @@ export class Line {
 		const missing = event.seq - this._tail - 1;
 		if (missing === 0) {
 			this._tail = event.seq;
-			this.#entries.push(...this.#take(event));
+			const came = this.#take(event);
+			if (came.length > 0)
+				this.#entries = this.#entries.concat(came);
 		}
 		return missing;
 	}
@@ -72,16 +75,15 @@ export class Line {
 	 */
 	_prepend(events: DurableEvent[], from: number): void {
 		const page = events.flatMap((event) => (event.seq < this._head ? this.#take(event) : []));
-		this.#entries = [...page, ...this.#entries];
+		this.#entries = page.concat(this.#entries);
 		this._head = Math.min(this._head, Math.max(from + 1, this._firstSeq));
 	}
 
 	/** Puts a newer state of a message in the place of the held one. */
 	_update(message: Message): void {
-		const index = this.#entries.findLastIndex((entry) => entry.kind === 'message' && entry.message.id === message.id);
-		const held = this.#entries[index];
-		if (held?.kind === 'message')
-			this.#entries[index] = { ...held, message: newer(held.message, message) };
+		this.#entries = this.#entries.map((entry) => (entry.kind === 'message' && entry.message.id === message.id
+			? { ...entry, message: newer(entry.message, message) }
+			: entry));
 	}
 
 	/* The entry that an event makes, if it makes one. */

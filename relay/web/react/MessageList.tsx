@@ -10,7 +10,7 @@
 
 'use client';
 
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { ReactElement, RefObject } from 'react';
 import type { LineEntry, Member, PendingMessage } from '../client/index.js';
 import { makeMarks, useAnnouncements, useReading, useUnreadLine } from './listState.js';
@@ -137,9 +137,11 @@ function useActions({ onRetry, onDiscard, onEdit, onDelete }: MessageActions): M
 	}), [onRetry, onDiscard, onEdit, onDelete]);
 }
 
-export function MessageList(props: MessageListProps): ReactElement {
-	const { entries, pending = NOTHING_PENDING, userId, members = NO_MEMBERS, live = true, readSeq = 0, unread = 0 } = props;
+/** Renders again only when a property is another one. */
+export const MessageList = memo(function MessageList(props: MessageListProps): ReactElement {
+	const { entries, userId, members = NO_MEMBERS, live = true, readSeq = 0, unread = 0 } = props;
 	const { labels, formats } = useUi();
+	const pending = props.pending?.length ? props.pending : NOTHING_PENDING;
 	const keys = useMemo(() => rowKeys(entries, pending), [entries, pending]);
 	const { scroller, list, span, model, version, onScroll, toEnd } = useListWindow(keys);
 	const { atEnd } = model;
@@ -155,7 +157,10 @@ export function MessageList(props: MessageListProps): ReactElement {
 	useOwnInView(pending.length, toEnd);
 
 	const marks = useMemo(() => makeMarks(entries, members, userId), [entries, members, userId]);
-	const talk = { entries, pending, userId, unreadAfter, formats };
+	const unreadAt = useMemo(
+		() => (unreadAfter === null ? -1 : firstUnread({ entries, userId }, unreadAfter)), [entries, userId, unreadAfter],
+	);
+	const talk = { entries, pending, userId, unreadAt, formats };
 	const rows = Array.from({ length: span.end - span.start }, (_, at) => rowAt(talk, span.start + at));
 	return (
 		<div className="tc-list-frame">
@@ -186,4 +191,4 @@ export function MessageList(props: MessageListProps): ReactElement {
 			</div>
 		</div>
 	);
-}
+});

@@ -9,6 +9,7 @@
 
 import { useEffect, useRef, useState } from 'react';
 import type { LineEntry, Member, MessageStatus } from '../client/index.js';
+import { indexAfter } from './rows.js';
 import type { Row } from './rows.js';
 import { usePeople, useUi } from './settings.js';
 
@@ -142,6 +143,20 @@ export interface Marks {
 
 const NOBODY: readonly string[] = [];
 
+/* Further back than this nobody looks for who has seen it. */
+const LOOK_BACK = 200;
+
+/* The seq of the newest own message up to this one, or null. */
+function newestOwn(entries: readonly LineEntry[], upTo: number, userId: string | null): number | null {
+	const end = indexAfter(entries, upTo);
+	for (let at = end - 1; at >= Math.max(0, end - LOOK_BACK); at--) {
+		const entry = entries[at];
+		if (entry?.kind === 'message' && entry.message.sender_id === userId)
+			return entry.seq;
+	}
+	return null;
+}
+
 export function makeMarks(entries: readonly LineEntry[], members: readonly Member[], userId: string | null): Marks {
 	const others = members.filter((member) => member.user_id !== userId);
 	const delivered = Math.max(0, ...others.map((member) => member.last_delivered_seq));
@@ -149,11 +164,9 @@ export function makeMarks(entries: readonly LineEntry[], members: readonly Membe
 	const seen = new Map<number, string[]>();
 	/* In a talk of two the mark at the time says it. */
 	for (const { user_id: reader, last_read_seq: upTo } of others.length > 1 ? others : []) {
-		const newest = entries.findLast(
-			(entry) => entry.seq <= upTo && entry.kind === 'message' && entry.message.sender_id === userId,
-		);
-		if (newest)
-			seen.set(newest.seq, [...(seen.get(newest.seq) ?? []), reader]);
+		const newest = newestOwn(entries, upTo, userId);
+		if (newest !== null)
+			seen.set(newest, [...(seen.get(newest) ?? []), reader]);
 	}
 	return {
 		status({ entry, pending, mine }) {

@@ -13,8 +13,8 @@ export interface Conversation {
 	entries: readonly LineEntry[];
 	pending: readonly PendingMessage[];
 	userId: string | null;
-	/** The unread line stands before the first message of others after this seq. */
-	unreadAfter: number | null;
+	/** The unread line stands before the row with this index; -1: nowhere. */
+	unreadAt: number;
 	formats: Formats;
 }
 
@@ -70,7 +70,7 @@ function spokenAt({ entries, pending, userId }: Conversation, index: number): Sp
 function together(talk: Conversation, one: Spoken | null, other: Spoken | null): boolean {
 	return one !== null && other !== null && one.sender === other.sender
 		&& Math.abs(Date.parse(other.time) - Date.parse(one.time)) < GROUP_MS
-		&& talk.formats.dayKey(one.time) === talk.formats.dayKey(other.time);
+		&& talk.formats.sameDay(one.time, other.time);
 }
 
 /* The time of the nearest message before (−1) or after (1) this index; notices have none. */
@@ -93,7 +93,7 @@ function dayAt(talk: Conversation, index: number, time: string | null): string |
 	const before = nearTime(entries, Math.min(index, entries.length), -1);
 	if (before === null)
 		return index > LOOK_BACK ? time : null;
-	return formats.dayKey(before) === formats.dayKey(time) ? null : time;
+	return formats.sameDay(before, time) ? null : time;
 }
 
 /** True for messages of others, which the reader may not have seen. */
@@ -101,34 +101,38 @@ function fromOthers(entry: LineEntry | undefined, userId: string | null): boolea
 	return entry?.kind === 'message' && entry.message.sender_id !== userId;
 }
 
+/** The index of the first entry after `seq`. */
+export function indexAfter(entries: readonly LineEntry[], seq: number): number {
+	let low = 0;
+	let high = entries.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((entries[middle]?.seq ?? 0) > seq)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 /** The index of the first message of others after `seq`, or -1. */
 export function firstUnread({ entries, userId }: Pick<Conversation, 'entries' | 'userId'>, seq: number): number {
-	let at = entries.length;
-	while (at > 0 && (entries[at - 1]?.seq ?? 0) > seq)
-		at--;
+	let at = indexAfter(entries, seq);
 	while (at < entries.length && !fromOthers(entries[at], userId))
 		at++;
 	return at < entries.length ? at : -1;
 }
 
-function isUnreadLine(talk: Conversation, index: number): boolean {
-	const { entries, unreadAfter, userId } = talk;
-	const entry = entries[index];
-	if (unreadAfter === null || !entry || entry.seq <= unreadAfter || !fromOthers(entry, userId))
-		return false;
-	return firstUnread(talk, unreadAfter) === index;
-}
-
 /** The row at an index of rowKeys(). */
 export function rowAt(talk: Conversation, index: number): Row {
-	const { entries, pending, userId } = talk;
+	const { entries, pending, userId, unreadAt } = talk;
 	const entry = entries[index] ?? null;
 	const waiting = pending[index - entries.length] ?? null;
 	const message = messageAt(entries, index);
 	const here = spokenAt(talk, index);
 	const mine = waiting !== null || (here !== null && userId !== null && here.sender === userId);
 	const day = dayAt(talk, index, waiting?.createdAt ?? message?.created_at ?? null);
-	const unread = isUnreadLine(talk, index);
+	const unread = unreadAt === index;
 	const id = waiting?.clientMsgId ?? (mine ? message?.client_msg_id : null);
 	return {
 		key: id ? `c${id}` : `s${entry?.seq ?? index}`,
@@ -138,6 +142,6 @@ export function rowAt(talk: Conversation, index: number): Row {
 		day,
 		unread,
 		first: day !== null || unread || !together(talk, spokenAt(talk, index - 1), here),
-		last: !together(talk, here, spokenAt(talk, index + 1)) || isUnreadLine(talk, index + 1),
+		last: !together(talk, here, spokenAt(talk, index + 1)) || unreadAt === index + 1,
 	};
 }

@@ -35,6 +35,8 @@ const GUESS = 60;
 const AHEAD = 1_000;
 /* Where nothing has a height (no layout): how many of the last rows are rendered. */
 const BLIND = 200;
+/* So many rows may be rendered beyond that. */
+const SLACK = 20;
 /* Nearer to the end than this counts as being there. */
 const NEAR_END = 16;
 const NO_ROWS: readonly Key[] = [];
@@ -73,11 +75,12 @@ export class ListWindow {
 
 	/** The rows to render for these keys; keys are unique, and an array never changes. */
 	span(keys: readonly Key[]): Span {
-		if (keys !== this.keys) {
-			this.keys = keys;
-			this.addUp();
-		}
-		this.shown = this.wanted(AHEAD);
+		const same = keys === this.keys ? keys.length : this.renew(keys);
+		const span = this.wanted(AHEAD);
+		const { start } = this.shown;
+		/* Where rows come in at the end, those at the other edge don't go one by one. */
+		const keep = start < span.start && span.start - start <= SLACK && same > span.start;
+		this.shown = keep ? { ...span, start, before: this.offsets[start] ?? 0 } : span;
 		return this.shown;
 	}
 
@@ -95,8 +98,9 @@ export class ListWindow {
 			return;
 		const viewBefore = this.view;
 		this.view = this.scroller.clientHeight;
-		if (this.measure(this.list))
-			this.addUp();
+		const changed = this.measure(this.list);
+		if (changed !== null)
+			this.addUp(changed);
 		this.place(this.scroller, this.list);
 		/* A place past the end is the end. */
 		const arrived = !this.atEnd && this.nearEnd(this.scroller) && this.visible();
@@ -148,12 +152,26 @@ export class ListWindow {
 
 	/* ---- the arithmetic ---- */
 
-	private addUp(): void {
+	/* Takes other keys; gives the index of the first that is another one. */
+	private renew(keys: readonly Key[]): number {
+		let same = 0;
+		while (same < this.keys.length && same < keys.length && this.keys[same] === keys[same])
+			same++;
+		this.keys = keys;
+		this.addUp(same);
+		return same;
+	}
+
+	/* Where the rows begin, from the first one on that has changed. */
+	private addUp(from: number): void {
 		const count = this.keys.length;
-		if (this.offsets.length !== count + 1)
+		const before = this.offsets;
+		if (before.length !== count + 1) {
 			this.offsets = new Float64Array(count + 1);
-		let sum = 0;
-		for (let index = 0; index < count; index++) {
+			this.offsets.set(before.subarray(0, from + 1));
+		}
+		let sum = this.offsets[from] ?? 0;
+		for (let index = from; index < count; index++) {
 			this.offsets[index] = sum;
 			sum += this.heights.get(this.keys[index] as Key) ?? GUESS;
 		}
@@ -206,8 +224,9 @@ export class ListWindow {
 
 	/* ---- the page ---- */
 
-	private measure(list: HTMLElement): boolean {
-		let changed = false;
+	/* Takes the heights of the rendered rows; gives the first row that has another one, or null. */
+	private measure(list: HTMLElement): number | null {
+		let changed: number | null = null;
 		const rows = list.children;
 		for (let at = 0; at < rows.length; at++) {
 			const key = this.keys[this.shown.start + at];
@@ -215,7 +234,7 @@ export class ListWindow {
 			if (key === undefined || height === 0 || this.heights.get(key) === height)
 				continue;
 			this.heights.set(key, height);
-			changed = true;
+			changed ??= this.shown.start + at;
 		}
 		return changed;
 	}
