@@ -19,6 +19,7 @@
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -29,8 +30,10 @@
  */
 static double queue_limit = 0.5;
 
-static List *bells = NIL;		/* char *, in TopTransactionContext */
-static char *channel = NULL;	/* likewise */
+/* All of it is in TopTransactionContext. */
+static List *bells = NIL;		/* char * */
+static HTAB *known = NULL;		/* the same, once they are many; of Bell */
+static char *channel = NULL;
 
 PG_FUNCTION_INFO_V1(taskchat_ring);
 
@@ -60,6 +63,38 @@ read_channel(void)
 	return name;
 }
 
+#define MANY_BELLS 8
+
+typedef struct Bell
+{
+	char		payload[TASKCHAT_MAX_ID + 32];	/* the longest is that of typing */
+} Bell;
+
+/* Has this been rung?  After many of one transaction only a table can tell. */
+static bool
+rung_before(const char *payload)
+{
+	HASHCTL		control = {.keysize = sizeof(Bell),.entrysize = sizeof(Bell),.hcxt = TopTransactionContext};
+	ListCell   *cell;
+	bool		found;
+
+	if (known == NULL && list_length(bells) < MANY_BELLS)
+	{
+		foreach(cell, bells)
+			if (strcmp(lfirst(cell), payload) == 0)
+				return true;
+		return false;
+	}
+	if (known == NULL)
+	{
+		known = hash_create("taskchat bells", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+		foreach(cell, bells)
+			(void) hash_search(known, lfirst(cell), HASH_ENTER, &found);
+	}
+	(void) hash_search(known, payload, HASH_ENTER, &found);
+	return found;
+}
+
 /* Ring at commit: kind is the payload's first letter, rest what follows it. */
 void
 doorbell_ring(char kind, const char *rest)
@@ -71,7 +106,7 @@ doorbell_ring(char kind, const char *rest)
 		channel = read_channel();
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	payload = psprintf("%c%s", kind, rest);
-	if (bells != NIL && strcmp(llast(bells), payload) == 0)
+	if ((bells != NIL && strcmp(llast(bells), payload) == 0) || rung_before(payload))
 		pfree(payload);
 	else
 		bells = lappend(bells, payload);
@@ -116,6 +151,7 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			bells = NIL;
+			known = NULL;
 			channel = NULL;
 			pending_forget();
 			break;
