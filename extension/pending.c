@@ -243,7 +243,7 @@ pending_take(const Errand *like, int *count)
 		if (*count == size)
 			errands = repalloc(errands, sizeof(Errand) * (size *= 2));
 		errands[(*count)++] = read_errand(row, RelationGetDescr(pending));
-		rows_delete(pending, &row->t_self);
+		(void) rows_delete(pending, &row->t_self);
 	}
 	if (scan)
 		systable_endscan(scan);

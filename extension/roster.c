@@ -141,7 +141,7 @@ roster_leave(Room *room, const char *user_id)
 	find_seats(members, room->room_id, user_id, &seats);
 	if (seats.has_user)
 	{
-		rows_delete(members, &seats.user);
+		(void) rows_delete(members, &seats.user);
 		CommandCounterIncrement();
 		(void) tell_member(room, "member_left", user_id, seats.role);
 	}
@@ -183,7 +183,7 @@ delete_all(const char *table, const char *index, int64 room_id)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		rows_delete(relation, &tuple->t_self);
+		(void) rows_delete(relation, &tuple->t_self);
 	}
 	systable_endscan(scan);
 	table_close(relation, NoLock);

@@ -215,8 +215,8 @@ rows_find(Relation relation, const char *index, const char *value, ItemPointer t
 	return HeapTupleIsValid(row);
 }
 
-/* Delete the row at tid, whoever has changed it since.  Nothing where it is gone. */
-void
+/* Delete the row at tid, whoever has changed it since.  False: it is gone already. */
+bool
 rows_delete(Relation relation, ItemPointer tid)
 {
 	ItemPointerData at = *tid;
@@ -229,4 +229,5 @@ rows_delete(Relation relation, ItemPointer tid)
 	if (result != TM_Ok && result != TM_Deleted)
 		elog(ERROR, "could not delete a row of \"%s\": result %d",
 			 RelationGetRelationName(relation), (int) result);
+	return result == TM_Ok;
 }

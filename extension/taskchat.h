@@ -144,7 +144,7 @@ extern bool rows_try_lock(Relation relation, ItemPointer tid);
 extern HeapTuple rows_lock(Relation relation, ItemPointer tid);
 extern void rows_update(Relation relation, HeapTuple row, RowValue value);
 extern bool rows_find(Relation relation, const char *index, const char *value, ItemPointer tid);
-extern void rows_delete(Relation relation, ItemPointer tid);
+extern bool rows_delete(Relation relation, ItemPointer tid);
 
 /* stage.c: what a transaction leaves for its commit */
 typedef struct Watch

@@ -5,30 +5,17 @@
  * these are taken last and in order, just before the commit, to move
  * first_seq.  A long run so holds nobody up.
  */
-CREATE FUNCTION taskchat.purge_line(room_id bigint, first_seq bigint, cut bigint) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	batch CONSTANT bigint := 10000::bigint;
-	start bigint := first_seq;
-	gone bigint;
-	removed bigint := 0::bigint;
-BEGIN
-	WHILE start < cut LOOP	-- FOR counts in int
-		DELETE FROM taskchat.task_messages m
-			WHERE m.room_id = purge_line.room_id AND m.seq >= start AND m.seq < least(cut, start + batch);
-		GET DIAGNOSTICS gone = ROW_COUNT;
-		removed := removed + gone;
-		DELETE FROM taskchat.task_events e
-			WHERE e.room_id = purge_line.room_id AND e.seq >= start AND e.seq < least(cut, start + batch);
-		GET DIAGNOSTICS gone = ROW_COUNT;
-		removed := removed + gone;
-		start := start + batch;
-	END LOOP;
-	RETURN removed;
-END
-$$;
+CREATE FUNCTION taskchat.purge_line(room_id bigint, from_seq bigint, to_seq bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'taskchat_purge_line' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION taskchat.purge_line(bigint, bigint, bigint) IS 'Internal: removes a line''s messages and events before a seq';
+
+CREATE FUNCTION taskchat.purge_samples(before timestamptz) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_purge_samples' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.purge_samples(timestamptz) IS 'Internal: removes older samples of deliveries';
+
+CREATE FUNCTION taskchat.move_front(room_id bigint, first_seq bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_move_front' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.move_front(bigint, bigint) IS 'Internal: sets the lowest seq that a room keeps';
 
 CREATE FUNCTION taskchat.purge_messages(older_than interval) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -59,9 +46,9 @@ BEGIN
 		rooms := rooms || line.room_id;
 		cuts := cuts || line.cut;
 	END LOOP;
-	DELETE FROM taskchat.delivery_samples d WHERE d.delivered_at < keep_from;
+	PERFORM taskchat.purge_samples(keep_from);
 	FOR i IN 1 .. cardinality(rooms) LOOP
-		UPDATE taskchat.task_rooms r SET first_seq = greatest(r.first_seq, cuts[i]) WHERE r.room_id = rooms[i];
+		PERFORM taskchat.move_front(rooms[i], cuts[i]);
 	END LOOP;
 	RETURN removed;
 END
