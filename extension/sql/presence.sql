@@ -76,6 +76,10 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.get_presence(text[]) IS 'Presence of people who share a room with the caller';
 
+CREATE FUNCTION taskchat.has_last_seen(user_id text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'taskchat_has_last_seen' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.has_last_seen(text) IS 'Internal: whether there is such a row, or somebody is just writing the first one';
+
 CREATE FUNCTION taskchat.went_offline(users text[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -90,7 +94,7 @@ BEGIN
 		FROM (SELECT k.user_id FROM taskchat.last_seen k WHERE k.user_id = ANY (gone) ORDER BY k.user_id FOR NO KEY UPDATE SKIP LOCKED) AS free
 		WHERE l.user_id = free.user_id;
 	INSERT INTO taskchat.last_seen (user_id, last_seen) SELECT g.user_id, clock_timestamp() FROM unnest(gone) AS g (user_id)
-		WHERE NOT EXISTS (SELECT FROM taskchat.last_seen k WHERE k.user_id = g.user_id)
+		WHERE NOT taskchat.has_last_seen(g.user_id)
 		ON CONFLICT (user_id) DO NOTHING;
 	PERFORM taskchat.ring('p', u.user_id) FROM unnest(users) AS u (user_id);
 END
