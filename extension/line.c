@@ -290,7 +290,8 @@ int64_elements(ArrayType *array, int *count)
 	if (ARR_NDIM(array) > 1 || ARR_HASNULL(array))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("relay_fetch() takes plain arrays without NULLs")));
+				 errmsg("relay_fetch() takes plain arrays without NULLs"),
+				 errhint("The relay's interface is described in sql/relay.sql.")));
 	*count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	return (const int64 *) ARR_DATA_PTR(array);
 }
@@ -311,7 +312,8 @@ taskchat_relay_fetch(PG_FUNCTION_ARGS)
 	if (count != n_after)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("relay_fetch() takes as many positions as rooms")));
+				 errmsg("relay_fetch() takes as many positions as rooms"),
+				 errhint("The relay's interface is described in sql/relay.sql.")));
 	InitMaterializedSRF(fcinfo, 0);
 	fetch.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	fetch.rooms = source_open("task_rooms", "task_rooms_pkey");
