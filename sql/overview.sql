@@ -55,3 +55,36 @@ SELECT pg_temp.attempt('walt', 'SELECT string_agg(task_id, '' '') FROM taskchat.
 SELECT pg_temp.attempt('walt', 'SELECT taskchat.set_muted(''over-1'', NULL)');
 SELECT pg_temp.attempt('eve', 'SELECT taskchat.set_muted(''over-1'', true)');
 SELECT pg_temp.attempt(NULL, 'SELECT taskchat.set_muted(''over-1'', true)');
+
+-- What is unread of a long stretch is derived from what is not; at any place of the cursor it is the same as counting
+SET ROLE taskchat_backend;
+SELECT task_id FROM taskchat.open_room('over-long', 'over_ada');
+SELECT (taskchat.add_member('over-long', 'over_' || u)).role FROM unnest('{ben,cyd}'::text[]) AS u;
+BEGIN;
+SELECT taskchat.act_as('over_ben');
+SELECT count(taskchat.send_message('over-long', 'from ben')) FROM generate_series(1, 1500);
+SELECT taskchat.act_as('over_ada');
+SELECT count(taskchat.send_message('over-long', 'from ada')) FROM generate_series(1, 3000);
+SELECT count(taskchat.delete_message(m.id)) FROM taskchat.get_messages('over-long', max_rows => 20) AS m;
+SELECT count(taskchat.edit_message(m.id, 'edited')) FROM taskchat.get_messages('over-long', before_seq => 4000, max_rows => 30) AS m;
+SELECT taskchat.act_as('over_cyd');
+SELECT count(taskchat.send_message('over-long', 'from cyd')) FROM generate_series(1, 20);
+SELECT taskchat.act_as(NULL);
+SELECT count(taskchat.send_system_message('over-long', 'from nobody')) FROM generate_series(1, 20);
+COMMIT;
+RESET ROLE;
+CREATE FUNCTION pg_temp.differing() RETURNS TABLE (reader text, after bigint, unread bigint, counted bigint) LANGUAGE sql AS $$
+	SELECT * FROM (
+		SELECT m.user_id, s, taskchat.unread(m.room_id, m.user_id, s), (SELECT count(*) FROM taskchat.task_messages t
+			WHERE t.room_id = m.room_id AND t.seq > s AND t.sender_id IS DISTINCT FROM m.user_id AND t.deleted_at IS NULL)
+		FROM taskchat.task_members m, unnest('{0,1,2,3,700,1503,1504,2580,2600,4000,4486,4487,4500,4580,4590,9999}'::bigint[]) AS s
+		WHERE m.task_id = 'over-long') AS x (reader, after, unread, counted) WHERE x.unread <> x.counted $$;
+SELECT * FROM pg_temp.differing();
+BEGIN;
+UPDATE taskchat.task_messages SET created_at = created_at - interval '1 day' WHERE task_id = 'over-long' AND seq < 1000;
+UPDATE taskchat.task_events SET created_at = created_at - interval '1 day' WHERE task_id = 'over-long' AND seq < 1000;
+UPDATE taskchat.task_rooms SET created_at = created_at - interval '1 day' WHERE task_id = 'over-long';
+SELECT taskchat.purge_messages('1 hour');
+SELECT * FROM pg_temp.differing();
+SELECT unread FROM taskchat.task_members m, taskchat.relay_activity(ARRAY[m.room_id], ARRAY[m.user_id], ARRAY[0::bigint]) WHERE m.task_id = 'over-long' ORDER BY m.user_id;
+ROLLBACK;

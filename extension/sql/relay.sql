@@ -318,10 +318,9 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT m.room_id, m.user_id::text, m.task_id::text, m.applicant_id::text, r.last_seq,
-		(SELECT count(*) FROM taskchat.task_messages t
-			WHERE t.room_id = m.room_id AND t.seq > m.last_read_seq AND t.sender_id IS DISTINCT FROM m.user_id AND t.deleted_at IS NULL),
-		EXISTS (SELECT FROM taskchat.task_messages t
-			WHERE t.room_id = m.room_id AND t.seq > w.after_seq AND t.sender_id IS DISTINCT FROM m.user_id)
+		taskchat.unread(m.room_id, m.user_id, m.last_read_seq),
+		coalesce((SELECT true FROM taskchat.task_messages t
+			WHERE t.room_id = m.room_id AND t.seq > w.after_seq AND t.sender_id IS DISTINCT FROM m.user_id ORDER BY t.seq DESC LIMIT 1), false)
 	FROM unnest(rooms, users, after) AS w (room_id, user_id, after_seq)
 	JOIN taskchat.task_members m ON m.room_id = w.room_id AND m.user_id = w.user_id
 	JOIN taskchat.task_rooms r ON r.room_id = w.room_id;
