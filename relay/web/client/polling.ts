@@ -3,13 +3,14 @@
  * the HTTP API, and each joined room is asked for its next events by requests
  * that wait. Loaded by socket.ts only when it is needed.
  *
- * What the HTTP API doesn't have is missing: typing, the list of members,
- * delivery marks, notifications; editing and deleting are refused.
+ * What the HTTP API doesn't have fails with 'unavailable': editing, deleting,
+ * typing, notifications. The members are those that the line tells of, without
+ * their marks; what happens in other rooms is seen by asking now and then.
  */
 
 import { GOING_AWAY, LOST, NORMAL, NOT_LOGGED_IN, roomKey } from './protocol.js';
 import type {
-	AnyRoomEvent, CommandName, Commands, ErrorCode, JoinRequest, Presence, RoomListItem, RoomRefusal,
+	AnyRoomEvent, CommandName, Commands, DurableEvent, ErrorCode, JoinRequest, Member, MemberRole, Presence, RoomListItem, RoomRefusal,
 	RoomSnapshot, TaskChatError, Welcome,
 } from './protocol.js';
 import type { Timer } from './pace.js';
@@ -32,6 +33,8 @@ interface Followed {
 	address: { task_id: string; applicant_id: string | null };
 	after: number;
 	epoch: string;
+	/* Whose presence is asked for. */
+	people: string[];
 }
 
 type EventPage = Commands['get_events']['data'];
@@ -42,7 +45,11 @@ const WAIT_S = 25;
 /* Browsers open six connections to a host; some must be left for commands. */
 const WAITING_ROOMS = 3;
 const ROUND_MS = 2_000;
+/* One lease of presence lasts 60 s. */
 const PRESENCE_MS = 40_000;
+const OTHER_ROOMS_MS = 10_000;
+/* So many people may be asked after in one request; their ids must fit into its address. */
+const PEOPLE = 50;
 const SOCKET_AGAIN_MS = 1_000;
 const SOCKET_CAP_MS = 300_000;
 
@@ -55,6 +62,18 @@ interface Answer {
 	retryAfterMs: number | null;
 }
 
+/* The user's own mark: so many messages of others come after it as are unread. */
+function readSeq({ last_seq, unread }: RoomListItem, line: DurableEvent[], userId: string): number {
+	let seq = last_seq;
+	for (let at = line.length - 1, left = unread; at >= 0 && left > 0; at--) {
+		const event = line[at] as DurableEvent;
+		seq = event.seq - 1;
+		if (event.type === 'message_received' && event.message.sender_id !== userId && event.message.deleted_at === null)
+			left--;
+	}
+	return seq;
+}
+
 function pause(ms: number): Promise<void> {
 	return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -65,8 +84,12 @@ export class Polling {
 	readonly #owner: PollingOwner;
 	readonly #ended = new AbortController();
 	readonly #rooms = new Map<string, Followed>();
+	/* How each room was when it was asked for last; null before that. */
+	#known: Map<string, string> | null = null;
+	#userId = '';
 	#presenceTimer: Timer;
 	#socketTimer: Timer;
+	#roomsTimer: Timer;
 	#currentTask: string | null = null;
 
 	/** Takes the HTTP API's address (without a path) and a JWT; the owner is told what comes of it. */
@@ -82,6 +105,7 @@ export class Polling {
 		this.#ended.abort();
 		clearTimeout(this.#presenceTimer);
 		clearTimeout(this.#socketTimer);
+		clearTimeout(this.#roomsTimer);
 	}
 
 	/** As TaskChatSocket.request(); commands that HTTP doesn't have are 'unavailable'. */
@@ -118,11 +142,13 @@ export class Polling {
 			const { user_id } = await this.#beat();
 			if (this.#ended.signal.aborted)
 				return;
+			this.#userId = user_id;
 			this.#owner._welcome({
 				type: 'welcome', user_id, session_id: '', protocol: 'http', heartbeat: 0, expires_at: '',
 				limits: { max_frame_bytes: 65_536, max_content_bytes: 16_384, rate_messages: 10, max_rooms: 200 },
 			});
 			this.#trySocket(SOCKET_AGAIN_MS);
+			this.#lookAround();
 		} catch (error) {
 			this.#owner._lost(LOST, String(error));
 		}
@@ -146,12 +172,13 @@ export class Polling {
 
 	async #myRooms(): Promise<RoomListItem[]> {
 		const rooms: RoomListItem[] = [];
-		for (;;) {
+		let more = true;
+		while (more) {
 			const page: Commands['get_rooms']['data'] = await this.#call('rooms', { limit: BIG_PAGE, offset: rooms.length });
 			rooms.push(...page.rooms);
-			if (!page.has_more || page.rooms.length === 0)
-				return rooms;
+			more = page.has_more && page.rooms.length > 0;
 		}
+		return rooms;
 	}
 
 	#events({ task_id, applicant_id, after_seq, limit }: Commands['get_events']['fields'], wait?: number): Promise<EventPage> {
@@ -178,16 +205,71 @@ export class Polling {
 			throw new this.#owner._Failure('forbidden', 'no such room');
 		const { applicant_id, role, status } = item;
 		const address = { task_id, applicant_id };
-		let page = await this.#events({ ...address, after_seq: after_seq ?? 0, limit: after_seq === undefined ? 1 : BIG_PAGE });
+		const start = await this.#events({ ...address, after_seq: 0, limit: BIG_PAGE });
+		let page = after_seq === undefined ? start : await this.#events({ ...address, after_seq, limit: BIG_PAGE });
 		const reset = after_seq !== undefined
 			&& (page.epoch !== request.epoch || after_seq > page.last_seq || after_seq < page.first_seq - 1);
-		if (reset || after_seq === undefined)
+		if (reset || (after_seq === undefined && start.last_seq > PAGE))
 			page = await this.#events({ ...address, after_seq: Math.max(page.first_seq - 1, page.last_seq - PAGE), limit: PAGE });
 		const { events, first_seq, last_seq, epoch, has_more } = page;
-		const room: Followed = { address, after: events.at(-1)?.seq ?? last_seq, epoch };
+		const members = await this.#members(item, [...start.events.filter((event) => event.seq < (events[0]?.seq ?? 0)), ...events]);
+		const room: Followed = {
+			address, after: events.at(-1)?.seq ?? last_seq, epoch, people: members.map((member) => member.user_id),
+		};
 		this.#rooms.set(roomKey(address), room);
 		void this.#follow(room);
-		return { ...address, first_seq, last_seq, epoch, role, status, members: [], events, complete: !has_more, reset };
+		return {
+			...address, first_seq, last_seq, epoch, role, status, events, complete: !has_more, reset,
+			/* Who resumes knows more of them. */
+			members: reset || after_seq === undefined ? members : [],
+		};
+	}
+
+	/* The members, as far as the first and the newest events of the line tell. */
+	async #members(room: RoomListItem, line: DurableEvent[]): Promise<Member[]> {
+		const roles = new Map<string, MemberRole>();
+		for (const event of line)
+			if (event.type === 'member_left')
+				roles.delete(event.user_id);
+			else if (event.type === 'member_joined' || event.type === 'member_role_changed')
+				roles.set(event.user_id, event.role);
+		roles.set(this.#userId, room.role);
+		const found = new Map((await this.#presence([...roles.keys()])).map((one) => [one.user_id, one]));
+		return [...roles].map(([user_id, role]) => ({
+			...found.get(user_id) ?? { user_id, is_online: false, last_seen: null, current_task_id: null },
+			role, last_delivered_seq: 0, last_read_seq: user_id === this.#userId ? readSeq(room, line, user_id) : 0,
+		}));
+	}
+
+	async #presence(userIds: string[]): Promise<Presence[]> {
+		const found: Presence[] = [];
+		for (let at = 0; at < userIds.length; at += PEOPLE) {
+			const { presence } = await this.#call<{ presence: Presence[] }>('user/presence', { user_id: userIds.slice(at, at + PEOPLE) });
+			found.push(...presence);
+		}
+		return found;
+	}
+
+	/* What happens in the rooms that nobody has joined here. */
+	#lookAround(): void {
+		this.#roomsTimer = setTimeout(() => {
+			/* What keeps this from working is told by #call; the rest passes until the next time. */
+			this.#myRooms().then((rooms) => this.#activity(rooms)).catch(() => {}).finally(() => {
+				if (!this.#ended.signal.aborted)
+					this.#lookAround();
+			});
+		}, OTHER_ROOMS_MS);
+	}
+
+	#activity(rooms: RoomListItem[]): void {
+		const known = this.#known;
+		this.#known = new Map(rooms.map((room) => [roomKey(room), `${room.last_seq} ${room.unread}`]));
+		for (const { task_id, applicant_id, last_seq, unread } of rooms) {
+			const key = roomKey({ task_id, applicant_id });
+			const reason = known?.has(key) ? 'message' : 'added';
+			if (known && known.get(key) !== this.#known.get(key) && !this.#rooms.has(key) && !this.#ended.signal.aborted)
+				this.#owner._event({ type: 'room_activity', task_id, applicant_id, last_seq, unread, reason });
+		}
 	}
 
 	/* Asks for what is new for as long as the room is joined. */
@@ -231,11 +313,18 @@ export class Polling {
 		clearTimeout(this.#presenceTimer);
 		this.#presenceTimer = setTimeout(() => {
 			/* What keeps this from working is told by #call; the rest passes until the next time. */
-			this.#beat().catch(() => {});
+			this.#beat().then(() => this.#lookAtPeople()).catch(() => {});
 		}, PRESENCE_MS);
 		const body = { is_online: true, current_task_id: this.#currentTask };
 		const { presence } = await this.#call<{ presence: Presence }>('user/presence', {}, body);
 		return presence;
+	}
+
+	async #lookAtPeople(): Promise<void> {
+		for (const { address, people } of [...this.#rooms.values()])
+			for (const one of await this.#presence(people))
+				if (!this.#ended.signal.aborted)
+					this.#owner._event({ ...address, ...one, type: 'user_presence' });
 	}
 
 	async #call<Data>(what: string, query: Query, body?: object): Promise<Data> {

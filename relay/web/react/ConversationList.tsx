@@ -9,6 +9,7 @@
 import type { ReactElement } from 'react';
 import type { RoomListItem } from '../client/index.js';
 import { Avatar } from './Avatar.js';
+import { excerpt } from './Quote.js';
 import { usePeople, useUi } from './settings.js';
 
 export interface ConversationListProps {
@@ -24,9 +25,7 @@ function preview(room: RoomListItem, labels: ReturnType<typeof useUi>['labels'])
 	const message = room.last_message;
 	if (!message)
 		return labels.empty;
-	if (message.deleted_at)
-		return labels.deleted;
-	return message.content || (message.message_type === 'image' ? labels.image : message.file_url ?? '');
+	return excerpt(message, labels);
 }
 
 function Conversation({ room, current, userId, onSelect }: {

@@ -1,7 +1,7 @@
 /*
  * MessageInput.tsx: where a message is written. Enter sends, Shift+Enter
  * begins a new line, ↑ in an empty field edits the last own message, Esc ends
- * that. Files come by the button, by paste and by drop, where the application
+ * that, or a reply. Files come by the button, by paste and by drop, where the application
  * gives a function that uploads them; without one, pictures by their address.
  *
  * It shows what it is given and knows no client. What it sends shows in the
@@ -15,6 +15,8 @@ import type { ClipboardEvent, FormEvent, KeyboardEvent, ReactElement, RefObject 
 import { Attachments } from './Attachments.js';
 import { useComposer } from './composer.js';
 import type { Composer, ComposerOptions } from './composer.js';
+import type { Message } from '../client/index.js';
+import { QuoteWords } from './Quote.js';
 import { useUi } from './settings.js';
 import { useUploads } from './uploads.js';
 import type { OnUpload, Uploads } from './uploads.js';
@@ -135,6 +137,19 @@ function EditBar({ composer }: { composer: Composer }): ReactElement {
 	);
 }
 
+function ReplyBar({ message, onCancel }: { message: Message; onCancel: () => void }): ReactElement {
+	const { labels } = useUi();
+	return (
+		<div className="tc-reply-bar" data-testid="reply-bar">
+			<span className="tc-quote">
+				<span className="tc-hidden">{labels.replyingTo} </span>
+				<QuoteWords message={message} />
+			</span>
+			<button type="button" className="tc-close" aria-label={labels.cancelReply} onClick={onCancel}><span aria-hidden="true">×</span></button>
+		</div>
+	);
+}
+
 function ImageAddress({ composer, id, onKeyDown }: { composer: Composer; id: string; onKeyDown: (event: KeyboardEvent) => void }): ReactElement {
 	const { labels } = useUi();
 	return (
@@ -203,6 +218,9 @@ function Form(props: MessageInputProps): ReactElement {
 		else if (event.key === 'Escape' && composer.editing) {
 			event.preventDefault();
 			composer.stopEditing();
+		} else if (event.key === 'Escape' && composer.replyingTo) {
+			event.preventDefault();
+			composer.stopReplying();
 		}
 	}
 
@@ -216,7 +234,9 @@ function Form(props: MessageInputProps): ReactElement {
 	return (
 		<form ref={form} className="tc-input" onSubmit={submit} noValidate data-dropping={over}>
 			{over && <div className="tc-drop" aria-hidden="true">{labels.dropHere}</div>}
-			{composer.editing ? <EditBar composer={composer} /> : <Attachments uploads={uploads} />}
+			{composer.editing && <EditBar composer={composer} />}
+			{composer.replyingTo && !composer.editing && <ReplyBar message={composer.replyingTo} onCancel={composer.stopReplying} />}
+			{!composer.editing && <Attachments uploads={uploads} />}
 			<div className="tc-input-row">
 				{onUpload && !composer.editing && <AttachButton props={props} uploads={uploads} />}
 				<label className="tc-hidden" htmlFor={`${id}text`}>{labels.compose}</label>

@@ -16,7 +16,8 @@ import type { LineEntry, Member, PendingMessage } from '../client/index.js';
 import { makeMarks, useAnnouncements, useReading, useUnreadLine } from './listState.js';
 import type { Reading } from './listState.js';
 import { MessageRow } from './MessageRow.js';
-import type { MessageActions } from './MessageRow.js';
+import { moveAmongActions } from './MessageActions.js';
+import type { MessageActions } from './MessageActions.js';
 import { firstUnread, rowAt, rowKeys } from './rows.js';
 import { useUi } from './settings.js';
 import { useListWindow } from './window.js';
@@ -50,6 +51,9 @@ export interface MessageListProps extends MessageActions {
 const NEAR_START = 1_200;
 /* Where the unread line is put, under the top of the view. */
 const UNREAD_BELOW = 56;
+/* Where a message that was looked for is put, and how long it is marked. */
+const FOUND_BELOW = 120;
+const FOUND_MS = 1_600;
 const NO_MEMBERS: readonly Member[] = [];
 const NOTHING_PENDING: readonly PendingMessage[] = [];
 
@@ -115,6 +119,22 @@ function useOwnInView(pendingCount: number, toEnd: () => void): void {
 	}, [pendingCount, toEnd]);
 }
 
+/* Brings a message that is answered into view, and marks it for a moment. */
+function useFinding(model: ListWindowHandle['model']): { found: number | null; find: (seq: number) => void } {
+	const [found, setFound] = useState<number | null>(null);
+	useEffect(() => {
+		if (found === null)
+			return;
+		const timer = setTimeout(() => setFound(null), FOUND_MS);
+		return () => clearTimeout(timer);
+	}, [found]);
+	const find = useCallback((seq: number) => {
+		model.toKey(seq, FOUND_BELOW);
+		setFound(seq);
+	}, [model]);
+	return { found, find };
+}
+
 function Head({ props, older }: { props: MessageListProps; older: { failed: boolean; load(): void } }): ReactElement | null {
 	const { labels } = useUi();
 	const { entries, pending = NOTHING_PENDING, hasOlder = false, loadingOlder = false, live = true } = props;
@@ -131,10 +151,11 @@ function Head({ props, older }: { props: MessageListProps; older: { failed: bool
 	return <div className="tc-head">{entries.length + pending.length === 0 ? labels.empty : labels.beginning}</div>;
 }
 
-function useActions({ onRetry, onDiscard, onEdit, onDelete }: MessageActions): MessageActions {
+function useActions({ onRetry, onDiscard, onReply, onEdit, onDelete }: MessageActions): MessageActions {
 	return useMemo(() => ({
-		...(onRetry && { onRetry }), ...(onDiscard && { onDiscard }), ...(onEdit && { onEdit }), ...(onDelete && { onDelete }),
-	}), [onRetry, onDiscard, onEdit, onDelete]);
+		...(onRetry && { onRetry }), ...(onDiscard && { onDiscard }), ...(onReply && { onReply }), ...(onEdit && { onEdit }),
+		...(onDelete && { onDelete }),
+	}), [onRetry, onDiscard, onReply, onEdit, onDelete]);
 }
 
 /** Renders again only when a property is another one. */
@@ -152,6 +173,7 @@ export const MessageList = memo(function MessageList(props: MessageListProps): R
 	const older = useOlder(props, scroller);
 	const actions = useActions(props);
 	const focus = useKeptFocus(scroller);
+	const { found, find } = useFinding(model);
 	useFirstPlace(reading, model);
 	useReading(reading, model, version, props.onRead);
 	useOwnInView(pending.length, toEnd);
@@ -162,6 +184,7 @@ export const MessageList = memo(function MessageList(props: MessageListProps): R
 	);
 	const talk = { entries, pending, userId, unreadAt, formats };
 	const rows = Array.from({ length: span.end - span.start }, (_, at) => rowAt(talk, span.start + at));
+	const stop = rows.findLastIndex(({ entry }) => entry?.kind === 'message' && !entry.message.deleted_at && !entry.message.is_system_message);
 	return (
 		<div className="tc-list-frame">
 			<div
@@ -171,12 +194,19 @@ export const MessageList = memo(function MessageList(props: MessageListProps): R
 					onScroll();
 					older.check();
 				}}
+				onKeyDown={(event) => {
+					if (moveAmongActions(event.currentTarget, event.key, event.target as Element))
+						event.preventDefault();
+				}}
 				{...focus}
 			>
 				<Head props={props} older={older} />
 				<ul ref={list} className="tc-rows" style={{ paddingTop: span.before, paddingBottom: span.after }}>
-					{rows.map((row) => (
-						<MessageRow key={row.key} row={row} status={marks.status(row)} seenBy={marks.seenBy(row)} actions={actions} />
+					{rows.map((row, at) => (
+						<MessageRow
+							key={row.key} row={row} status={marks.status(row)} seenBy={marks.seenBy(row)} actions={actions}
+							tabStop={at === stop} found={found !== null && row.entry?.seq === found} onFind={find}
+						/>
 					))}
 				</ul>
 			</div>

@@ -6,21 +6,16 @@
 
 'use client';
 
-import { memo, useState } from 'react';
+import { memo } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import type { Message, MessageDraft, MessageStatus, PendingMessage } from '../client/index.js';
 import { Avatar } from './Avatar.js';
+import { Actions } from './MessageActions.js';
+import type { MessageActions } from './MessageActions.js';
 import { MessageBody } from './MessageBody.js';
+import { Quote } from './Quote.js';
 import type { Row } from './rows.js';
 import { usePeople, useUi } from './settings.js';
-
-/** What can be done with messages; what is left out isn't offered. */
-export interface MessageActions {
-	onRetry?: (clientMsgId: string) => void;
-	onDiscard?: (clientMsgId: string) => void;
-	onEdit?: (message: Message) => void;
-	onDelete?: (message: Message) => Promise<unknown> | void;
-}
 
 export interface MessageRowProps {
 	row: Row;
@@ -29,6 +24,12 @@ export interface MessageRowProps {
 	/** Who has read up to this own message, where that isn't plain. */
 	seenBy: readonly string[];
 	actions: MessageActions;
+	/** Tab stops at the actions of this row: of one row of the list, arrow keys go to the others. */
+	tabStop: boolean;
+	/** It was looked for, by way of a reply to it. */
+	found: boolean;
+	/** Brings the row with this seq into view. */
+	onFind: (seq: number) => void;
 }
 
 const STATUS_PATHS: Record<MessageStatus, string> = {
@@ -60,53 +61,6 @@ function toDraft({ content, message_type, file_url, metadata }: Message): Messag
 	return { content, message_type, ...(file_url && { file_url }), ...(metadata && { metadata }) };
 }
 
-/* Edit and delete of an own message; deleting asks once more. */
-function Actions({ message, actions }: { message: Message; actions: MessageActions }): ReactElement | null {
-	const { labels } = useUi();
-	const [state, setState] = useState<'closed' | 'open' | 'confirm' | 'failed'>('closed');
-	const { onEdit, onDelete } = actions;
-	if (!onEdit && !onDelete)
-		return null;
-
-	async function remove(): Promise<void> {
-		try {
-			await onDelete?.(message);
-		} catch {
-			setState('failed');
-		}
-	}
-
-	return (
-		<span className="tc-actions" data-open={state !== 'closed'}>
-			<button
-				type="button" className="tc-more" aria-label={labels.actions} aria-expanded={state !== 'closed'}
-				onClick={() => setState(state === 'closed' ? 'open' : 'closed')}
-			>
-				<span aria-hidden="true">⋯</span>
-			</button>
-			{state === 'open' && onEdit && message.message_type === 'text' && (
-				<button
-					type="button" onClick={() => {
-						setState('closed');
-						onEdit(message);
-					}}
-				>
-					{labels.edit}
-				</button>
-			)}
-			{state === 'open' && onDelete && <button type="button" onClick={() => setState('confirm')}>{labels.delete}</button>}
-			{state === 'confirm' && (
-				<>
-					<span>{labels.confirmDelete}</span>
-					<button type="button" className="tc-danger" autoFocus onClick={() => void remove()}>{labels.delete}</button>
-					<button type="button" onClick={() => setState('closed')}>{labels.keep}</button>
-				</>
-			)}
-			{state === 'failed' && <span role="alert">{labels.deleteFailed}</span>}
-		</span>
-	);
-}
-
 function Failure({ pending, actions }: { pending: PendingMessage; actions: MessageActions }): ReactElement {
 	const { labels } = useUi();
 	const { clientMsgId, error } = pending;
@@ -120,7 +74,7 @@ function Failure({ pending, actions }: { pending: PendingMessage; actions: Messa
 }
 
 /* The bubble with its sender before and its state behind it. */
-function Bubble({ row, status, seenBy, actions }: MessageRowProps): ReactElement {
+function Bubble({ row, status, seenBy, actions, tabStop, onFind }: MessageRowProps): ReactElement {
 	const { labels } = useUi();
 	const person = usePeople();
 	const { mine, first, last, pending } = row;
@@ -141,6 +95,7 @@ function Bubble({ row, status, seenBy, actions }: MessageRowProps): ReactElement
 				</span>
 				<div className="tc-line">
 					<div className="tc-bubble" data-type={draft.message_type ?? 'text'}>
+						{row.reply && !deleted && <Quote message={row.reply === true ? null : row.reply} onFind={onFind} />}
 						{deleted ? <p className="tc-text tc-deleted">{labels.deleted}</p> : <MessageBody draft={draft} />}
 						<span className="tc-meta">
 							{message?.edited_at && !deleted && <span>{labels.edited}</span>}
@@ -148,7 +103,7 @@ function Bubble({ row, status, seenBy, actions }: MessageRowProps): ReactElement
 							{mine && status && !deleted && <StatusMark status={status} />}
 						</span>
 					</div>
-					{mine && message && !deleted && <Actions message={message} actions={actions} />}
+					{message && !deleted && <Actions message={message} mine={mine} actions={actions} tabStop={tabStop} />}
 				</div>
 				{pending?.status === 'failed' && <Failure pending={pending} actions={actions} />}
 				{seenBy.length > 0 && <span className="tc-seen">{labels.seenBy(seenBy.map((userId) => person(userId).name))}</span>}
@@ -174,7 +129,7 @@ function Content(props: MessageRowProps): ReactElement {
 
 function sameRow(one: Row, other: Row): boolean {
 	return one.entry === other.entry && one.pending === other.pending && one.mine === other.mine && one.day === other.day
-		&& one.unread === other.unread && one.first === other.first && one.last === other.last;
+		&& one.unread === other.unread && one.first === other.first && one.last === other.last && one.reply === other.reply;
 }
 
 /** One row of the list. Renders again only when something of it changed. */
@@ -186,7 +141,7 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps): Reac
 		<li
 			className="tc-row" data-seq={row.entry?.seq} data-message-id={message?.id}
 			data-client-msg-id={row.pending?.clientMsgId ?? message?.client_msg_id}
-			data-event={row.entry?.kind === 'notice' ? row.entry.event.type : undefined}
+			data-found={props.found || undefined} data-event={row.entry?.kind === 'notice' ? row.entry.event.type : undefined}
 		>
 			{row.day !== null && <div className="tc-day"><span>{formats.day(row.day)}</span></div>}
 			{row.unread && <div className="tc-unread" data-testid="unread-line"><span>{labels.unread}</span></div>}
@@ -194,4 +149,4 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps): Reac
 		</li>
 	);
 }, (one, other) => sameRow(one.row, other.row) && one.status === other.status && one.actions === other.actions
-	&& one.seenBy.join('\n') === other.seenBy.join('\n'));
+	&& one.tabStop === other.tabStop && one.found === other.found && one.onFind === other.onFind && one.seenBy.join('\n') === other.seenBy.join('\n'));

@@ -58,11 +58,12 @@ export interface TaskMessagingProps extends Pick<MessageInputProps, 'onUpload' |
 	components?: Partial<TaskMessagingParts>;
 }
 
-function stateWords(labels: Labels): Record<Condition, string> {
-	return {
-		online: labels.connected, connecting: labels.connecting, 'catching-up': labels.catchingUp,
-		offline: labels.disconnected, refused: labels.signedOut,
+function stateWords({ condition, limited, banner }: Conversation, labels: Labels): string {
+	const words: Record<Condition, string> = {
+		online: limited ? labels.limited : labels.connected, connecting: labels.connecting, 'catching-up': labels.catchingUp,
+		offline: labels.disconnected, refused: banner.refusal ?? labels.signedOut,
 	};
+	return words[condition];
 }
 
 /* The condition is told by the banner; here it is a dot with words. */
@@ -79,9 +80,7 @@ function Heading({ chat, title, actions, parts }: {
 		<header className="tc-header">
 			<div className="tc-heading">
 				<h2>{title}</h2>
-				<ConnectionState
-					condition={condition} words={condition === 'refused' ? chat.banner.refusal ?? labels.signedOut : stateWords(labels)[condition]}
-				/>
+				<ConnectionState condition={condition} words={stateWords(chat, labels)} />
 				{actions}
 			</div>
 			<parts.OnlineStatus {...chat.people} />

@@ -31,6 +31,10 @@ export interface ComposerOptions {
 	onEditing?: (message: Message | null) => void;
 	/** The message that ↑ edits, or null. */
 	lastOwn?: () => Message | null;
+	/** The message that is answered, or null. */
+	replyingTo?: Message | null;
+	/** The answer is given up, or sent. */
+	onReplyEnd?: () => void;
 	/** Stores the changed text; rejects when it could not. */
 	onEdit?: (messageId: string, content: string) => Promise<unknown>;
 }
@@ -64,12 +68,14 @@ export interface Composer {
 	/** Bytes left, where it is worth saying; below 0 it is too long. */
 	left: number | null;
 	editing: Message | null;
+	replyingTo: Message | null;
 	write(text: string): void;
 	writeImageUrl(url: string): void;
 	submit(): void;
 	/** Begins to edit the last own message; gives false when there is none. */
 	editLast(): boolean;
 	stopEditing(): void;
+	stopReplying(): void;
 	stopTyping(): void;
 }
 
@@ -90,7 +96,7 @@ function useEditing(options: ComposerOptions, text: string, setText: (text: stri
 
 /** Keeps what is written in one input. */
 export function useComposer(options: ComposerOptions, uploads: Uploads, field: RefObject<HTMLTextAreaElement | null>): Composer {
-	const { onSend, onTyping, onEdit, onEditing, lastOwn, draft, maxBytes = DEFAULT_MAX_BYTES } = options;
+	const { onSend, onTyping, onEdit, onEditing, lastOwn, draft, replyingTo = null, onReplyEnd, maxBytes = DEFAULT_MAX_BYTES } = options;
 	const { labels } = useUi();
 	const [text, setText] = useText(draft);
 	const [imageUrl, setImageUrl] = useState('');
@@ -104,6 +110,12 @@ export function useComposer(options: ComposerOptions, uploads: Uploads, field: R
 		setError('');
 		onEditing?.(null);
 	}, [onEditing]);
+
+	const stopReplying = useCallback(() => onReplyEnd?.(), [onReplyEnd]);
+	useEffect(() => {
+		if (replyingTo)
+			field.current?.focus();
+	}, [replyingTo, field]);
 
 	function write(value: string): void {
 		setText(value);
@@ -155,10 +167,13 @@ export function useComposer(options: ComposerOptions, uploads: Uploads, field: R
 			setError(drafts);
 			return;
 		}
-		if (drafts.length === 0)
+		const [first, ...rest] = drafts;
+		if (!first)
 			return;
-		for (const one of drafts)
+		onSend(replyingTo ? { ...first, reply_to: replyingTo.id } : first);
+		for (const one of rest)
 			onSend(one);
+		stopReplying();
 		setText('');
 		setImageUrl('');
 		setError('');
@@ -173,7 +188,7 @@ export function useComposer(options: ComposerOptions, uploads: Uploads, field: R
 	}
 
 	return {
-		text, imageUrl, error, editing, write, writeImageUrl: setImageUrl, submit, editLast, stopEditing,
+		text, imageUrl, error, editing, replyingTo, write, writeImageUrl: setImageUrl, submit, editLast, stopEditing, stopReplying,
 		left: bytes > maxBytes * NEARLY_FULL ? maxBytes - bytes : null,
 		stopTyping: () => onTyping?.(false),
 	};

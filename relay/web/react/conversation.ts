@@ -23,6 +23,8 @@ export interface Conversation {
 	room: Room;
 	state: RoomState;
 	condition: Condition;
+	/** Connected over HTTP: nobody is seen typing, and nothing can be edited. */
+	limited: boolean;
 	list: MessageListProps;
 	input: MessageInputProps;
 	typing: TypingIndicatorProps;
@@ -52,17 +54,29 @@ function refusal({ phase }: RoomState, labels: Labels): string {
 	return phase === 'failed' ? labels.refused : labels.signedOut;
 }
 
-function useList(room: Room, state: RoomState, userId: string | null, edit: (message: Message) => void): MessageListProps {
+/* A message that something is done with in the field: of this room, and no more once another one is shown. */
+interface InHand {
+	room: Room;
+	editing: Message | null;
+	replyingTo: Message | null;
+}
+
+function useList(room: Room, state: RoomState, connection: ClientState, hold: (hand: Partial<InHand>) => void): MessageListProps {
+	const { userId, transport } = connection;
 	const actions = useMemo(() => ({
 		onLoadOlder: () => room.loadOlder(),
 		onRead: (seq: number) => room.markRead(seq),
 		onRetry: (clientMsgId: string) => room.retry(clientMsgId),
 		onDiscard: (clientMsgId: string) => room.discard(clientMsgId),
 	}), [room]);
-	const changes = useMemo(() => ({ onEdit: edit, onDelete: (message: Message) => room.delete(message.id) }), [room, edit]);
+	const reply = useMemo(() => ({ onReply: (replyingTo: Message) => hold({ replyingTo }) }), [hold]);
+	const changes = useMemo(
+		() => ({ onEdit: (editing: Message) => hold({ editing }), onDelete: (message: Message) => room.delete(message.id) }), [room, hold],
+	);
 	const writable = state.role !== 'observer' && state.status === 'open' && state.phase !== 'removed';
 	return {
-		...actions, ...(writable && changes), userId,
+		/* Over HTTP nothing can be changed. */
+		...actions, ...(writable && reply), ...(writable && transport !== 'http' && changes), userId,
 		entries: state.entries, pending: state.pending, members: state.members,
 		live: state.phase === 'joined', lastSeq: state.lastSeq, readSeq: state.myReadSeq, unread: state.unread,
 		hasOlder: state.hasOlder, loadingOlder: state.loadingOlder,
@@ -70,7 +84,7 @@ function useList(room: Room, state: RoomState, userId: string | null, edit: (mes
 }
 
 function useInput(
-	room: Room, state: RoomState, connection: ClientState, editing: Message | null, onEditing: (message: Message | null) => void,
+	room: Room, state: RoomState, connection: ClientState, { editing, replyingTo }: InHand, hold: (hand: Partial<InHand>) => void,
 ): MessageInputProps {
 	const { labels } = useUi();
 	const { userId } = connection;
@@ -82,9 +96,11 @@ function useInput(
 		onSend: useCallback((message: MessageDraft) => void room.send(message), [room]),
 		onTyping: useCallback((isTyping: boolean) => room.setTyping(isTyping), [room]),
 		onEdit: useCallback((messageId: string, content: string) => room.edit(messageId, content), [room]),
-		lastOwn: () => lastOwn(state, userId),
+		lastOwn: () => (connection.transport === 'http' ? null : lastOwn(state, userId)),
 		maxBytes: connection.maxContentBytes, disabledBecause: disabledBecause(state, labels),
-		slowUntil: connection.pausedUntil, editing, onEditing, ...(draft && { draft }),
+		slowUntil: connection.pausedUntil, ...(draft && { draft }),
+		editing, onEditing: useCallback((message: Message | null) => hold({ editing: message }), [hold]),
+		replyingTo, onReplyEnd: useCallback(() => hold({}), [hold]),
 	};
 }
 
@@ -103,13 +119,15 @@ export function useConversation(taskId: string, applicantId: string | null = nul
 	const { labels } = useUi();
 	const { client, connection } = useTaskChat();
 	const { room, state } = useRoom(taskId, applicantId);
-	const [editing, setEditing] = useState<Message | null>(null);
+	const empty = useMemo<InHand>(() => ({ room, editing: null, replyingTo: null }), [room]);
+	const [held, setHeld] = useState(empty);
+	const hold = useCallback((hand: Partial<InHand>) => setHeld({ ...empty, ...hand }), [empty]);
 	const { userId } = connection;
-	const list = useList(room, state, userId, setEditing);
-	const input = useInput(room, state, connection, editing, setEditing);
+	const list = useList(room, state, connection, hold);
+	const input = useInput(room, state, connection, held.room === room ? held : empty, hold);
 	const banner = bannerOf(client, connection, state, labels);
 	return {
-		room, state, condition: banner.condition, list, input, banner,
+		room, state, condition: banner.condition, limited: connection.transport === 'http', list, input, banner,
 		typing: { userIds: state.typing },
 		people: { members: state.members, total: state.membersTotal, taskId, userId },
 	};

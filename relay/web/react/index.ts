@@ -23,7 +23,7 @@ export { TaskMessaging } from './TaskMessaging.js';
 export type { TaskMessagingParts, TaskMessagingProps } from './TaskMessaging.js';
 export { MessageList } from './MessageList.js';
 export type { MessageListProps } from './MessageList.js';
-export type { MessageActions } from './MessageRow.js';
+export type { MessageActions } from './MessageActions.js';
 export { MessageInput } from './MessageInput.js';
 export type { MessageInputProps } from './MessageInput.js';
 export { TypingIndicator } from './TypingIndicator.js';

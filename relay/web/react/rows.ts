@@ -27,6 +27,8 @@ export interface Row {
 	/** A time on the day that begins here, or null. */
 	day: string | null;
 	unread: boolean;
+	/** The message that this one answers; true: one that isn't loaded; null: none. */
+	reply: Message | true | null;
 	/** First and last of one sender's messages in a row. */
 	first: boolean;
 	last: boolean;
@@ -123,6 +125,18 @@ export function firstUnread({ entries, userId }: Pick<Conversation, 'entries' | 
 	return at < entries.length ? at : -1;
 }
 
+/* What is answered stands before the answer, mostly not far. */
+function replyAt(entries: readonly LineEntry[], index: number, id: string | null): Message | true | null {
+	if (id === null)
+		return null;
+	for (let at = Math.min(index, entries.length) - 1; at >= 0; at--) {
+		const message = messageAt(entries, at);
+		if (message?.id === id)
+			return message;
+	}
+	return true;
+}
+
 /** The row at an index of rowKeys(). */
 export function rowAt(talk: Conversation, index: number): Row {
 	const { entries, pending, userId, unreadAt } = talk;
@@ -141,6 +155,7 @@ export function rowAt(talk: Conversation, index: number): Row {
 		mine,
 		day,
 		unread,
+		reply: replyAt(entries, index, waiting?.draft.reply_to ?? message?.reply_to ?? null),
 		first: day !== null || unread || !together(talk, spokenAt(talk, index - 1), here),
 		last: !together(talk, here, spokenAt(talk, index + 1)) || unreadAt === index + 1,
 	};

@@ -8,6 +8,7 @@ import { act, cleanup, render, screen, waitFor, within } from '@testing-library/
 import userEvent from '@testing-library/user-event';
 import type { UserEvent } from '@testing-library/user-event';
 import axe from 'axe-core';
+import type { ReactElement } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CloseCode } from '../client/index.js';
 import type { TaskChatClient } from '../client/index.js';
@@ -208,6 +209,28 @@ describe('writing', () => {
 		expect(field()).toHaveProperty('value', '');
 	});
 
+	it('keeps what is written in each room while others are looked at', async () => {
+		server.addRoom('t2', [member('ann'), member('bo')]);
+		client = makeClient(server, { userId: 'ann' });
+		client.connect();
+		const page = (taskId: string): ReactElement => (
+			<TaskChatProvider client={client}><TaskMessaging taskId={taskId} /></TaskChatProvider>
+		);
+		const { rerender } = render(page('t1'));
+		await settle();
+		await user.type(field(), 'for the first');
+		rerender(page('t2'));
+		await settle();
+		expect(field()).toHaveProperty('value', '');
+		await user.type(field(), 'for the second');
+		rerender(page('t1'));
+		await settle();
+		expect(field()).toHaveProperty('value', 'for the first');
+		rerender(page('t2'));
+		await settle();
+		expect(field()).toHaveProperty('value', 'for the second');
+	});
+
 	it('edits the last own message with ↑, and Esc cancels', async () => {
 		const mine = server.say(fake, 'ann', 'Helo');
 		server.override('edit_message', (frame) => ({
@@ -225,6 +248,76 @@ describe('writing', () => {
 		expect(server.frames('edit_message')).toMatchObject([{ message_id: mine.id, content: 'Hello' }]);
 		expect(server.frames('send_message')).toHaveLength(0);
 		expect(rows()[0]?.textContent).toContain('Hello');
+	});
+
+	it('answers a message from its menu, shows what is answered, and goes there', async () => {
+		const asked = server.say(fake, 'bo', 'Where is the ladder?');
+		await show();
+		const menu = within(rows()[0] as HTMLElement).getByRole('button', { name: 'Message actions' });
+		await user.click(menu);
+		expect(within(rows()[0] as HTMLElement).queryByRole('button', { name: 'Edit' })).toBeNull();
+		await user.click(within(rows()[0] as HTMLElement).getByRole('button', { name: 'Reply' }));
+		expect(screen.getByTestId('reply-bar').textContent).toContain('Replying to Bo Where is the ladder?');
+		expect(document.activeElement).toBe(field());
+		await user.keyboard('In the shed{Enter}');
+		await settle();
+		expect(server.frames('send_message')).toMatchObject([{ content: 'In the shed', reply_to: asked.id }]);
+		expect(screen.queryByTestId('reply-bar')).toBeNull();
+		const quote = within(rows()[1] as HTMLElement).getByRole('button', { name: /In reply to Bo Where is the ladder/ });
+		await user.click(quote);
+		expect(rows()[0]?.dataset.found).toBe('true');
+		await user.type(field(), 'no answer{Enter}');
+		expect(server.frames('send_message')[1]).not.toHaveProperty('reply_to');
+	});
+
+	it('gives an answer up by Esc, by its button, and with another room', async () => {
+		server.say(fake, 'bo', 'One');
+		server.addRoom('t2', [member('ann'), member('bo')]);
+		const reply = async (): Promise<void> => {
+			await user.click(screen.getByRole('button', { name: 'Message actions' }));
+			await user.click(screen.getByRole('button', { name: 'Reply' }));
+		};
+		client = makeClient(server);
+		client.connect();
+		const page = (taskId: string): ReactElement => (
+			<TaskChatProvider client={client} resolveUser={resolveUser}><TaskMessaging taskId={taskId} /></TaskChatProvider>
+		);
+		const { rerender } = render(page('t1'));
+		await settle();
+		await reply();
+		await user.keyboard('{Escape}');
+		expect(screen.queryByTestId('reply-bar')).toBeNull();
+		await reply();
+		await user.click(screen.getByRole('button', { name: 'Cancel the reply' }));
+		expect(screen.queryByTestId('reply-bar')).toBeNull();
+		await reply();
+		rerender(page('t2'));
+		await settle();
+		expect(screen.queryByTestId('reply-bar')).toBeNull();
+	});
+
+	it('says that what is answered is not here, and shows a deleted one as such', async () => {
+		const gone = server.say(fake, 'bo', 'Secret');
+		server.say(fake, 'bo', 'Far', { reply_to: 'm-unknown' });
+		server.say(fake, 'bo', 'Near', { reply_to: gone.id });
+		await show();
+		await act(async () => { server.append(fake, { type: 'message_deleted', message: { ...gone, content: '', deleted_at: '2026-01-01T11:00:00Z' } }); });
+		expect(screen.getAllByTestId('quote').map((quote) => quote.textContent?.replace(/\s+/g, ' '))).toEqual([
+			'In reply to An earlier message', 'In reply to Bo This message was deleted',
+		]);
+	});
+
+	it('has one tab stop for the actions of all messages, and arrow keys between them', async () => {
+		for (const text of ['one', 'two', 'three'])
+			server.say(fake, 'bo', text);
+		await show();
+		const menus = within(log()).getAllByRole('button', { name: 'Message actions' });
+		expect(menus.map((menu) => menu.tabIndex)).toEqual([-1, -1, 0]);
+		act(() => menus[2]?.focus());
+		await user.keyboard('{ArrowUp}{ArrowUp}');
+		expect(document.activeElement).toBe(menus[0]);
+		await user.keyboard('{ArrowDown}{Enter}');
+		expect(within(rows()[1] as HTMLElement).getByRole('button', { name: 'Reply' })).toBeTruthy();
 	});
 
 	it('deletes an own message after asking', async () => {
@@ -271,6 +364,7 @@ describe('writing', () => {
 		await user.type(field(), 'x{Enter}');
 		await settle();
 		expect(screen.getByTestId('slow-down').textContent).toMatch(/Sending again in (60|59) s/);
+		await waitFor(() => expect(screen.getByTestId('slow-down').textContent).toMatch(/in 5[78] s/), { timeout: 4000 });
 	});
 
 	it('uploads what is picked, shows progress, and sends the address that came', async () => {

@@ -255,6 +255,7 @@ export class FakeServer {
 			client_msg_id: String(frame.client_msg_id),
 			message_type: (frame.message_type as Message['message_type'] | undefined) ?? 'text',
 			file_url: (frame.file_url as string | undefined) ?? null,
+			reply_to: (frame.reply_to as string | undefined) ?? null,
 		});
 		return { data: { message, duplicate: false } };
 	}

@@ -25,6 +25,8 @@ type Answer = { status: number; data: object; retryAfter?: number };
 class FakeHttp {
 	readonly requests: Request[] = [];
 	up = true;
+	readonly online = new Set<string>();
+	unread = 0;
 	override: (request: Request) => Answer | null = () => null;
 
 	constructor(readonly server: FakeServer) {
@@ -49,11 +51,13 @@ class FakeHttp {
 
 	private async answer({ path, query, body, token }: Request, signal: AbortSignal | null | undefined): Promise<Answer> {
 		const user = token.replace(/^Bearer (\w+):.*/, '$1');
+		if (path === '/api/user/presence' && !body)
+			return { status: 200, data: { presence: query.getAll('user_id').map((user_id) => this.presenceOf(user_id)) } };
 		if (path === '/api/user/presence')
 			return { status: 200, data: { presence: { user_id: user, is_online: true, last_seen: null, current_task_id: null } } };
 		if (path === '/api/rooms')
 			return { status: 200, data: { has_more: false, rooms: [...this.server.rooms.values()].map((room) => ({
-				task_id: room.task_id, applicant_id: room.applicant_id, role: 'creator', status: 'open', unread: 0, muted: false,
+				task_id: room.task_id, applicant_id: room.applicant_id, role: 'creator', status: 'open', unread: this.unread, muted: false,
 				last_seq: room.events.length, last_message: null,
 			})) } };
 		const room = [...this.server.rooms.values()].find((one) => one.task_id === query.get('task_id')
@@ -67,6 +71,10 @@ class FakeHttp {
 			return { status: 201, data: { message, duplicate: false } };
 		}
 		return { status: 200, data: { last_read_seq: body?.seq } };
+	}
+
+	private presenceOf(user_id: string): object {
+		return { user_id, is_online: this.online.has(user_id), last_seen: null, current_task_id: null };
 	}
 
 	private async events(room: FakeRoom, query: URLSearchParams, signal: AbortSignal | null | undefined): Promise<object> {
@@ -151,9 +159,55 @@ describe('long polling', () => {
 		expect(http.of('/api/user/presence').length).toBeGreaterThan(1);
 	});
 
-	it('refuses what HTTP does not have', async () => {
+	it.each([
+		['edit_message', { message_id: 'm1', content: 'x' }], ['delete_message', { message_id: 'm1' }],
+		['typing_indicator', { task_id: 't1', is_typing: true }], ['ack', { task_id: 't1', seq: 1 }],
+		['get_notifications', {}], ['mark_notification_read', { id: 'n1' }],
+	] as const)('says of %s that it needs a WebSocket', async (type, fields) => {
 		const { client } = await open();
-		await expect(client.room('t1').edit('m1', 'x')).rejects.toMatchObject({ code: 'unavailable' });
+		await expect(client.request(type, fields as never)).rejects.toMatchObject({
+			name: 'TaskChatError', code: 'unavailable', message: `${type} needs a WebSocket`,
+		});
+	});
+
+	it('knows the members that the line tells of, their presence, and where the user stopped reading', async () => {
+		const server = new FakeServer();
+		const http = new FakeHttp(server);
+		const fake = server.addRoom('t1', []);
+		for (const [type, user_id, role] of [
+			['member_joined', 'ann', 'creator'], ['member_joined', 'bo', 'applicant'], ['member_joined', 'cy', 'worker'],
+			['member_role_changed', 'bo', 'worker'], ['member_left', 'cy', 'worker'],
+		])
+			server.append(fake, { type: type as string, user_id, role });
+		for (const [sender, text] of [['bo', 'read'], ['ann', 'own'], ['bo', 'new'], ['bo', 'newer']])
+			server.say(fake, sender as string, text as string);
+		http.unread = 2;
+		http.online.add('bo');
+		const client = makeClient(server, { httpUrl: 'http://relay.test' });
+		const room = client.room('t1');
+		room.join();
+		client.connect();
+		await until(client, 'open');
+		await pass(10);
+		expect(room.getState()).toMatchObject({ myReadSeq: 7, unread: 2, members: [
+			{ user_id: 'ann', role: 'creator', last_read_seq: 7 }, { user_id: 'bo', role: 'worker', is_online: true },
+		] });
+		http.online.clear();
+		await pass(41_000);
+		expect(room.getState().members[1]).toMatchObject({ user_id: 'bo', is_online: false });
+	});
+
+	it('tells of what happens in other rooms', async () => {
+		const { server, client } = await open(1);
+		const other = server.addRoom('t2', [member('ann')]);
+		const told: unknown[] = [];
+		client.on('room_activity', ({ task_id, last_seq, reason }) => told.push([task_id, last_seq, reason]));
+		await pass(11_000);
+		expect(told).toEqual([]);
+		server.say(other, 'bo', 'over here');
+		server.addRoom('t3', [member('ann')]);
+		await pass(11_000);
+		expect(told).toEqual([['t2', 1, 'message'], ['t3', 0, 'added']]);
 	});
 
 	it('resumes by seq after the server was away', async () => {
