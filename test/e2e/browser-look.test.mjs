@@ -116,13 +116,70 @@ test('a phone: one side at a time, nothing wider than the screen, fingers find e
   await page.context().close();
 });
 
-test('from right to left: own messages stand on the left', async () => {
+test('calm: who prefers reduced motion sees none, and what moved is still told', async () => {
+  const page = await demo.page({ reducedMotion: 'reduce' });
+  await seen(page, 'creator', /Saturday at nine/);
+  await input(page, 'worker').pressSequentially('Hm');
+  await side(page, 'creator').getByText('Ben is typing').waitFor();
+  assert.deepEqual(await page.evaluate(() => document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)), []);
+  await input(page, 'worker').fill('');
+  await page.context().close();
+  const lively = await demo.page();
+  await input(lively, 'worker').pressSequentially('Hm');
+  await side(lively, 'creator').getByText('Ben is typing').waitFor();
+  assert.ok(await lively.evaluate(() => document.getAnimations().length > 0));
+  await input(lively, 'worker').fill('');
+  await lively.context().close();
+});
+
+test('right to left: own messages on the left, nothing runs out of its place', async () => {
   const page = await demo.page();
+  await seen(page, 'creator', /Saturday at nine/);
+  const places = () => list(page, 'creator').evaluate((one) => {
+    const middle = (element) => { const { left, right } = element.getBoundingClientRect(); return (left + right) / 2; };
+    const of = (mine) => [...one.querySelectorAll(`[data-mine=${mine}] .tc-bubble`)].map(middle);
+    const average = (all) => all.reduce((sum, each) => sum + each, 0) / all.length;
+    return { mine: average(of(true)), others: average(of(false)), wide: one.scrollWidth - one.clientWidth };
+  });
+  const before = await places();
+  assert.ok(before.mine > before.others);
   await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
-  await say(page, 'worker', 'Mine');
-  const box = await list(page, 'worker').locator('.tc-message[data-mine=true]').last().locator('.tc-bubble').boundingBox();
-  const frame = await list(page, 'worker').boundingBox();
-  assert.ok(box.x - frame.x < frame.width / 4);
-  assert.deepEqual(demo.complaints, []);
+  const after = await places();
+  assert.ok(after.mine < after.others, JSON.stringify(after));
+  assert.equal(after.wide, 0);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
+  assert.deepEqual(await faults(page), []);
+  await page.context().close();
+});
+
+test('forced colours: messages have edges', async () => {
+  const page = await demo.page({ forcedColors: 'active' });
+  await seen(page, 'creator', /Saturday at nine/);
+  const edges = await list(page, 'creator').evaluate((one) => [...one.querySelectorAll('.tc-bubble')].map((each) => getComputedStyle(each).borderTopWidth));
+  assert.ok(edges.length > 0 && edges.every((width) => width !== '0px'), edges.join());
+  await page.context().close();
+});
+
+test('an answer: from the menu, by keyboard alone, with what is answered over it on both sides', async () => {
+  const page = await demo.page();
+  await say(page, 'creator', 'Who has the keys?');
+  await seen(page, 'worker', 'Who has the keys?');
+  await list(page, 'worker').focus();
+  /* To the newest message's actions, and from there into its menu. */
+  await until('the actions', async () => {
+    await page.keyboard.press('Tab');
+    return page.evaluate(() => document.activeElement.getAttribute('aria-label') === 'Message actions');
+  });
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await side(page, 'worker').getByTestId('reply-bar').getByText('Who has the keys?').waitFor();
+  await page.keyboard.type('I have');
+  assert.equal(await input(page, 'worker').inputValue(), 'I have');
+  assert.deepEqual(await faults(page), []);
+  await input(page, 'worker').press('Enter');
+  for (const name of ['creator', 'worker'])
+    await list(page, name).locator('li', { hasText: 'I have' }).getByTestId('quote').getByText('Who has the keys?').waitFor();
+  assert.deepEqual(await faults(page), []);
   await page.context().close();
 });

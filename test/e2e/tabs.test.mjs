@@ -33,11 +33,31 @@ function script() {
     });`;
 }
 
+// The same client in a worker, where there is no page and no storage.
+function workerScript() {
+  return `
+    import { TaskChatClient } from ${JSON.stringify(path.join(web, 'dist/client/index.js'))};
+    const client = new TaskChatClient({
+      url: location.origin.replace('http', 'ws') + '/ws', getToken: () => ${JSON.stringify(token('ben'))}, backoffCap: 1000,
+    });
+    const room = client.room('tabs');
+    room.subscribe(() => {
+      const { phase, entries } = room.getState();
+      postMessage({ phase, texts: entries.flatMap((e) => (e.kind === 'message' ? [e.message.content] : [])) });
+    });
+    room.join();
+    client.connect();
+    onmessage = ({ data }) => room.send({ content: data });`;
+}
+
 before(async () => {
   world = await World.open();
   const root = path.join(world.directory, 'www');
   fs.mkdirSync(root);
   fs.writeFileSync(path.join(root, 'index.html'), '<!doctype html><title>tab</title><script type="module" src="/app.js"></script>');
+  execFileSync(path.join(web, 'node_modules/.bin/esbuild'), ['--bundle', '--format=esm', `--outfile=${root}/worker.js`], {
+    input: workerScript(), stdio: ['pipe', 'ignore', 'inherit'],
+  });
   fs.writeFileSync(path.join(root, 'other.html'), '<!doctype html><title>other</title>');
   execFileSync(path.join(web, 'node_modules/.bin/esbuild'), ['--bundle', '--format=esm', `--outfile=${root}/app.js`], {
     input: script(), stdio: ['pipe', 'ignore', 'inherit'],
@@ -113,4 +133,27 @@ test('resumes after another page and after a reload, and signs out without a tra
   assert.equal(await tab.evaluate(() => window.room.getDraft()), 'half');
   await tab.evaluate(() => window.client.signOut());
   assert.deepEqual(await tab.evaluate(() => Object.keys(localStorage)), []);
+});
+
+test('in a worker: joins, sends, and resumes after the relay was killed', async () => {
+  const page = await context.newPage();
+  await page.goto(`http://127.0.0.1:${world.port}/other.html`);
+  await page.evaluate(() => {
+    window.worker = new Worker('/worker.js', { type: 'module' });
+    window.worker.onmessage = ({ data }) => { window.told = data; };
+    window.worker.onerror = ({ message }) => { window.told = { phase: message, texts: [] }; };
+  });
+  const told = () => page.evaluate(() => window.told ?? { phase: 'nothing', texts: [] });
+  await until('the room in the worker', async () => (await told()).phase === 'joined');
+  await page.evaluate(() => window.worker.postMessage('from a worker'));
+  await until('its message', async () => (await told()).texts.includes('from a worker'));
+  const relay = world.relays.find((one) => !one.ended);
+  relay.kill('SIGKILL');
+  await relay.gone;
+  await page.evaluate(() => window.worker.postMessage('while nobody was there'));
+  await world.startRelay(settings);
+  await until('what waited', async () => (await told()).texts.includes('while nobody was there'), 60000);
+  assert.deepEqual((await told()).texts.slice(-2), ['from a worker', 'while nobody was there']);
+  assert.equal((await stored()).filter((text) => text === 'while nobody was there').length, 1);
+  await page.close();
 });

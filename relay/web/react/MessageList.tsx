@@ -97,7 +97,11 @@ function useKeptFocus(scroller: RefObject<HTMLDivElement | null>): { onFocus(): 
 	useLayoutEffect(() => {
 		if (!inside.current || !scroller.current || scroller.current.contains(document.activeElement))
 			return;
-		scroller.current.focus({ preventScroll: true });
+		/* An element that is removed tells of no blur. */
+		if (document.activeElement && document.activeElement !== document.body)
+			inside.current = false;
+		else
+			scroller.current.focus({ preventScroll: true });
 	});
 	return useMemo(() => ({
 		onFocus: () => {
