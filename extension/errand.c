@@ -42,22 +42,42 @@ errand_same_lock(const Errand *a, const Errand *b)
 	return strcmp(a->what == ERRAND_OPEN ? a->task_id : a->user_id, b->what == ERRAND_OPEN ? b->task_id : b->user_id) == 0;
 }
 
-/* Is the lock free?  Then it is ours.  (A counter that is not there may be in the making.) */
+/* Has somebody the counter?  If not, it is ours from now on; if it is not there, *missing. */
 static bool
-take_free_counter(const char *user_id)
+counter_is_held(const char *user_id, bool *missing)
 {
 	Relation	counters = table_open(relation_oid("notification_counters"), RowExclusiveLock);
 	ItemPointerData tid;
-	bool		taken = rows_find(counters, "notification_counters_pkey", user_id, &tid) && rows_try_lock(counters, &tid);
+	bool		held = false;
 
+	*missing = !rows_find(counters, "notification_counters_pkey", user_id, &tid);
+	if (!*missing)
+		held = !rows_try_lock(counters, &tid);
 	table_close(counters, NoLock);
-	return taken;
+	return held;
 }
 
-/* Is there nobody whom errands_run() would have to wait for?  (Where members change, that is hard to tell.) */
+/* Is it known at once that somebody is in the way of an errand? */
+bool
+errand_hindered(const Errand *errand)
+{
+	bool		missing;
+
+	if (errand->room_id != 0)
+		return !room_try_lock(errand->room_id);
+	if (errand->what == ERRAND_OPEN)
+		return roster_in_doubt(errand->task_id);
+	return counter_is_held(errand->user_id, &missing);
+}
+
+/*
+ * Is there nobody whom errands_run() would have to wait for?  (Where members
+ * change, that is hard to tell; and a counter may be in the making.)
+ */
 bool
 errands_unhindered(const Errands *errands)
 {
+	bool		missing = false;
 	int			i;
 
 	for (i = 0; i < errands->count; i++)
@@ -65,8 +85,9 @@ errands_unhindered(const Errands *errands)
 			return false;
 	if (pending_exists())
 		return false;
-	return errands->list[0].room_id != 0 ? room_try_lock(errands->list[0].room_id) :
-		take_free_counter(errands->list[0].user_id);
+	if (errands->list[0].room_id != 0)
+		return room_try_lock(errands->list[0].room_id);
+	return !counter_is_held(errands->list[0].user_id, &missing) && !missing;
 }
 
 static void

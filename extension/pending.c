@@ -260,8 +260,11 @@ deliver(const char *place)
 	Errand		like = errand_at(place);
 	Errands		errands = {&like, 0};
 	int			patience = 1;
-	ErrorData  *error = patient_try(errands_run, &errands, &patience);
+	ErrorData  *error;
 
+	if (errand_hindered(&like))
+		return;
+	error = patient_try(errands_run, &errands, &patience);
 	if (error == NULL || error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
 		return;
 	ereport(WARNING,

@@ -280,6 +280,16 @@ find_main_room(const char *task_id, bool *in_doubt)
 	return room_id;
 }
 
+/* Is somebody just making or removing the task's main room? */
+bool
+roster_in_doubt(const char *task_id)
+{
+	bool		in_doubt;
+
+	(void) find_main_room(task_id, &in_doubt);
+	return in_doubt;
+}
+
 /* The opening waits for a later transaction, under the lock of that room or (0) of the task. */
 static void
 open_later(const Opening *opening, int64 room_id)

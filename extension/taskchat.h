@@ -226,6 +226,7 @@ typedef struct Errands
 
 extern int	errand_compare(const void *a, const void *b);
 extern bool errand_same_lock(const Errand *a, const Errand *b);
+extern bool errand_hindered(const Errand *errand);
 extern bool errands_unhindered(const Errands *errands);
 extern void errands_run(void *errands);
 
@@ -259,6 +260,7 @@ extern void serializable_rejoin(void);
 
 /* roster.c: rooms and members as bound tables want them */
 extern void roster_open(const char *task_id, const char *creator_id);
+extern bool roster_in_doubt(const char *task_id);
 extern void roster_open_now(const char *task_id, const char *creator_id);
 extern void roster_hold(int64 room_id);
 extern void roster_leave(Room *room, const char *user_id);
