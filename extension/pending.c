@@ -22,10 +22,12 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -327,6 +329,15 @@ deliver_where_we_were(void)
 			deliver(lfirst(cell));
 }
 
+/* The transaction may have dropped the extension. */
+static bool
+is_installed(void)
+{
+	Oid			schema = get_namespace_oid("taskchat", true);
+
+	return OidIsValid(schema) && OidIsValid(get_relname_relid("pending", schema));
+}
+
 /*
  * As the last thing before a commit: who gave up waiting for a lock of ours has
  * left here what it wanted it for.
@@ -338,7 +349,7 @@ pending_at_commit(void)
 	MemoryContext old;
 	Rights		saved;
 
-	if ((touched == NIL && places == NIL) || !pending_exists())
+	if ((touched == NIL && places == NIL) || !is_installed() || !pending_exists())
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "taskchat pending", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
