@@ -311,7 +311,7 @@ run_all(const Drain *drain)
 {
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "taskchat room", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(each);
-	int			patience = commit_patience;
+	int			patience = patience_within(commit_patience);
 	int			first;
 	int			end;
 

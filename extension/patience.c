@@ -67,10 +67,19 @@ try_in_subtransaction(Attempt attempt, void *argument)
 	return error;
 }
 
+/* So many ms, or half of what statement_timeout leaves: waiting may not use it up. */
+int
+patience_within(int most)
+{
+	int			spent = TimestampDifferenceMilliseconds(GetCurrentStatementStartTimestamp(), GetCurrentTimestamp());
+
+	return StatementTimeout > 0 ? Min(most, Max((StatementTimeout - spent) / 2, 0)) : most;
+}
+
 /*
  * As try_in_subtransaction(), for what writes rows of the chat: waits for each
- * lock as long as *patience (in ms; the time that it took is taken off), or
- * without a limit where that is NULL, whatever the session's lock_timeout.
+ * lock as long as *patience (in ms; the time that it took is taken off),
+ * whatever the session's lock_timeout.
  */
 ErrorData *
 patient_try(Attempt attempt, void *argument, int *patience)
@@ -80,7 +89,7 @@ patient_try(Attempt attempt, void *argument, int *patience)
 	TimestampTz began = GetCurrentTimestamp();
 	ErrorData  *volatile error = NULL;
 
-	LockTimeout = patience ? Max(*patience, 1) : 0;
+	LockTimeout = Max(*patience, 1);
 	lock_policy = LockWaitBlock;
 	PG_TRY();
 	{
@@ -92,8 +101,7 @@ patient_try(Attempt attempt, void *argument, int *patience)
 		lock_policy = policy;
 	}
 	PG_END_TRY();
-	if (patience)
-		*patience -= TimestampDifferenceMilliseconds(began, GetCurrentTimestamp());
+	*patience -= TimestampDifferenceMilliseconds(began, GetCurrentTimestamp());
 	return error;
 }
 

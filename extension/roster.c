@@ -9,6 +9,8 @@
  */
 #include "taskchat.h"
 
+#include <limits.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -315,6 +317,7 @@ roster_open(const char *task_id, const char *creator_id)
 	Opening		opening = {task_id, creator_id};
 	bool		in_doubt;
 	int64		room_id = find_main_room(task_id, &in_doubt);
+	int			patience = patience_within(INT_MAX);
 
 	serializable_leave();
 	PG_TRY();
@@ -323,7 +326,7 @@ roster_open(const char *task_id, const char *creator_id)
 			open_now(&opening);
 		else if (!in_doubt && pending_erases(room_id))
 			open_later(&opening, room_id);
-		else if (in_doubt && !patient_attempt(open_now, &opening, NULL))
+		else if (in_doubt && !patient_attempt(open_now, &opening, &patience))
 			open_later(&opening, 0);
 	}
 	PG_FINALLY();

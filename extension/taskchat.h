@@ -250,6 +250,7 @@ typedef void (*Attempt) (void *argument);
 extern int	commit_patience;
 
 extern void patience_init(void);
+extern int	patience_within(int most);
 extern ErrorData *try_in_subtransaction(Attempt attempt, void *argument);
 extern ErrorData *patient_try(Attempt attempt, void *argument, int *patience);
 extern bool patient_attempt(Attempt attempt, void *argument, int *patience);
