@@ -153,23 +153,29 @@ async function runLoad(bench, peer, work, server, url) {
   return result;
 }
 
-// pgbench of the statement that taskchat's messages are sent with; no relay.
+// pgbench of the statement that taskchat's messages are sent with; no relay. Its
+// backends warm up first, and are left out once it ends.
 async function runPgbench(bench, peer, work, database) {
+  const [warm, seconds] = [3, 5];
   const script = path.join(bench.directory, 'floor.sql');
-  const connections = peer.connections ?? work.args.senders;
-  const seconds = 5;
   writeFileSync(script, peer.script(work));
-  const before = processorTime(bench.cluster.postmaster);
   const pgbench = start([...bench.pins.rest, path.join(process.env.TASKCHAT_PG_BIN, 'pgbench'), bench.cluster.url(database), '-n', '-M', 'prepared',
-    '-c', connections, '-T', seconds, '-f', script]);
+    '-c', peer.connections ?? work.args.senders, '-T', warm + seconds + 2, '-P', 1, '-f', script]);
   const timer = setTimeout(() => pgbench.kill('SIGKILL'), LIMIT * 1000);
+  const progress = () => [...pgbench.log.matchAll(/^progress: ([\d.]+) s, ([\d.]+) tps/gm)].map(([, at, rate]) => ({ at: Number(at), rate: Number(rate) }));
+  const used = async (lines) => {
+    while (!pgbench.ended && progress().length < lines) await sleep(5);
+    return processorTime(bench.cluster.postmaster);
+  };
+  const before = await used(warm);
+  const after = await used(warm + seconds);
   const { code } = await pgbench.gone;
   clearTimeout(timer);
-  const [, rate] = /^tps = ([\d.]+)/m.exec(pgbench.out) ?? [];
-  const [, done] = /transactions actually processed: (\d+)/.exec(pgbench.out) ?? [];
-  if (code !== 0 || !rate) throw new Error(`pgbench ended with ${code}: ${pgbench.log}`);
-  const spent = processorTime(bench.cluster.postmaster) - before;
-  return { mode: 'messages', messages: Number(done), messages_per_second: Number(rate), postgres_cpu_us_per_message: (spent * 1e6) / Number(done), delivered: true };
+  const lines = progress();
+  if (code !== 0 || lines.length < warm + seconds) throw new Error(`pgbench ended with ${code}: ${pgbench.log}`);
+  const took = lines[warm + seconds - 1].at - lines[warm - 1].at;
+  const messages = lines.slice(warm, warm + seconds).reduce((sum, { rate }, i) => sum + rate * (lines[warm + i].at - lines[warm + i - 1].at), 0);
+  return { mode: 'messages', messages: Math.round(messages), messages_per_second: messages / took, postgres_cpu_us_per_message: ((after - before) * 1e6) / messages, delivered: true };
 }
 
 export async function measure(bench, peer, workload) {

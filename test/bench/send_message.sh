@@ -11,8 +11,8 @@
 # trips count for nobody. The least of all rounds counts. The last line is JSON.
 set -euo pipefail
 url=$1
-calls=${2:-20000}
-rounds=${3:-5}
+calls=${2:-10000}
+rounds=${3:-3}
 bin=${TASKCHAT_PG_BIN:-$("${PG_CONFIG:-pg_config}" --bindir)}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
