@@ -2,7 +2,7 @@
 // settings for every peer, a database of its own for each measurement. Databases
 // are copies of templates that are filled once for each peer and set of people.
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const script = new URL('../env/cluster.sh', import.meta.url).pathname;
@@ -37,7 +37,7 @@ export class Cluster {
   // Statements one after the other, each a transaction of its own; what they print, unaligned.
   sql(database, text) {
     return new Promise((resolve, reject) => {
-      const psql = spawn(path.join(process.env.TASKCHAT_PG_BIN, 'psql'), [this.url(database), '-qXAt', '-v', 'ON_ERROR_STOP=1'], { stdio: ['pipe', 'pipe', 'pipe'] });
+      const psql = spawn(path.join(process.env.TASKCHAT_PG_BIN, 'psql'), [this.url(database), '-qXAt', '-v', 'ON_ERROR_STOP=1', '-c', 'SET client_min_messages = warning', '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
       let out = '';
       let error = '';
       psql.stdout.on('data', (data) => { out += data; });
@@ -58,7 +58,15 @@ export class Cluster {
       await peer.prepare({ sql: (text) => this.sql(template, text), rooms });
       this.templates.set(id, template);
     }
-    await this.sql('postgres', `CREATE DATABASE ${name} TEMPLATE ${this.templates.get(id)};\nCHECKPOINT;`);
+    await this.sql('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE);\nCREATE DATABASE ${name} TEMPLATE ${this.templates.get(id)};\nCHECKPOINT;`);
+  }
+
+  // From now on the relay's statements in this database are logged. Returns what counts the batches among them.
+  async watchBatches(name) {
+    await this.sql('postgres', `ALTER ROLE bench_relay IN DATABASE ${name} SET log_statement = 'all'`);
+    const log = path.join(this.directory, 'server.log');
+    const from = statSync(log).size;
+    return () => readFileSync(log).subarray(from).toString().match(/ LOG:  (execute|statement).*relay_run\(/g)?.length ?? 0;
   }
 
   async drop(name) {

@@ -94,7 +94,9 @@ class Server {
   }
 
   async stop(signal) {
-    if (this.child) await stop(this.child, signal);
+    if (!this.child) return;
+    await stop(this.child, signal);
+    if (this.child.ended.code > 0) throw new Error(`${this.peer.name} ended with ${this.child.ended.code}: ${this.child.log}`);
   }
 
   clean() {
@@ -112,19 +114,23 @@ function loadArguments(bench, peer, work, server, url) {
   };
 }
 
-// The generator asks for the server to be killed and started again.
-async function resumeTalk(load, server) {
-  const said = (word) => new Promise((resolve) => {
+// The generator asks for the server to be killed and started again. Fulfilled
+// with what counts the batches of the relay from then on.
+async function resumeTalk(bench, load, server, database) {
+  const said = (word) => new Promise((resolve, reject) => {
     const look = () => load.log.split('\n').includes(word) && resolve();
     load.stderr.on('data', look);
+    load.gone.then(() => reject(new Error(`the generator never said ${word}`)));
     look();
   });
   await said('joined');
   await server.stop('SIGKILL');
   load.stdin.write('down\n');
   await said('missed');
+  const batches = await bench.cluster.watchBatches(database);
   await server.start();
   load.stdin.write(`up ${server.pid}\n`);
+  return batches;
 }
 
 // Calls of the kernel by the server between two times, by name.
@@ -137,20 +143,24 @@ function countCalls(text, began, ended) {
   return calls;
 }
 
-async function runLoad(bench, peer, work, server, url) {
+async function runLoad(bench, peer, work, server, database) {
+  const url = bench.cluster.url(database);
   const words = Object.entries(loadArguments(bench, peer, work, server, url)).map(([key, value]) => `${key}=${value}`);
   const trace = path.join(server.directory, 'calls');
   const tracer = work.calls ? start(['strace', '-f', '-qq', '-s', '0', '-ttt', '-o', trace, '-p', server.pid]) : null;
   const load = start([...bench.pins.rest, bench.programs.load, ...words]);
   const timer = setTimeout(() => load.kill('SIGKILL'), (work.limit ?? LIMIT) * 1000);
-  if (work.mode === 'resume') resumeTalk(load, server).catch((error) => { load.log += error.message; load.kill('SIGKILL'); });
+  const talk = work.mode === 'resume' ? resumeTalk(bench, load, server, database) : null;
+  const talked = talk?.catch((error) => { load.log += error.message; load.kill('SIGKILL'); });
   const { code } = await load.gone;
   clearTimeout(timer);
+  const batches = await talked;
   if (tracer) await stop(tracer, 'SIGINT');
   if (load.out.trim() === '') throw new Error(`the generator ended with ${code}: ${load.log.trim()} ${server.child.log.trim()}`.slice(0, 2000));
   const result = { ...JSON.parse(load.out), delivered: code === 0 };
-  if (tracer) result.calls = countCalls(readFileSync(trace, 'utf8'), result.began, result.ended);
-  return result;
+  if (talk) result.batches = batches();
+  if (!tracer) return result;
+  return { ...result, mode: 'calls', calls: countCalls(readFileSync(trace, 'utf8'), result.began, result.ended) };
 }
 
 // pgbench of the statement that taskchat's messages are sent with; no relay. Its
@@ -187,12 +197,9 @@ export async function measure(bench, peer, workload) {
     if (peer.script) return await runPgbench(bench, peer, work, database);
     server = new Server(bench, peer, work, bench.cluster.url(database), bench.cluster.url(database, 'bench_relay'));
     await server.start();
-    return await runLoad(bench, peer, work, server, bench.cluster.url(database));
+    return await runLoad(bench, peer, work, server, database);
   } finally {
-    if (server) {
-      await server.stop();
-      server.clean();
-    }
+    await server?.stop().finally(() => server.clean());
     if (peer.prepare) await bench.cluster.drop(database);
   }
 }

@@ -21,9 +21,16 @@ const FIGURES = {
   loginPostgres: ['PostgreSQL CPU, µs/log-in', of('postgres_cpu_us_per_login'), 0, ['login']],
   resumed: ['until all had all, s', of('seconds'), 2, ['resume']],
   resumeCpu: ['relay CPU, s', of('server_cpu_s'), 2, ['resume']],
-  transactions: ['transactions', of('transactions'), 0, ['resume']],
-  calls: ['system calls/delivery', (run) => run.calls && sum(run.calls) / run.deliveries, 3, SENDING],
+  batches: ['statements that join', (run) => run.batches || undefined, 0, ['resume']],
+  calls: ['system calls/delivery', (run) => run.calls && sum(run.calls) / run.deliveries, 3, ['calls']],
 };
+
+// Undefined where this run has none.
+function figure(run, name) {
+  const [, says, , modes] = FIGURES[name];
+  const value = modes.includes(run.mode) ? says(run) : undefined;
+  return Number.isFinite(value) ? value : undefined;
+}
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 
@@ -34,8 +41,8 @@ export function summarize(runs) {
     const all = runs.filter((run) => run.workload === workload && run.peer === peer);
     const good = all.filter((run) => run.delivered);
     const row = { runs: all.length, failed: all.length - good.length };
-    for (const [name, [, says, , modes]] of Object.entries(FIGURES)) {
-      const values = good.filter((run) => modes.includes(run.mode)).map(says).filter((value) => Number.isFinite(value));
+    for (const name of Object.keys(FIGURES)) {
+      const values = good.map((run) => figure(run, name)).filter((value) => value !== undefined);
       if (values.length > 0) row[name] = median(values);
     }
     (summary[workload] ??= {})[peer] = row;
@@ -45,6 +52,13 @@ export function summarize(runs) {
 
 export const figureTitle = (name) => FIGURES[name][0];
 export const written = (name, value) => (value === undefined ? '–' : value.toFixed(FIGURES[name][2]));
+
+// A run in one line.
+export function told(run) {
+  const figures = Object.keys(FIGURES).filter((name) => figure(run, name) !== undefined).map((name) => `${figureTitle(name)} ${written(name, figure(run, name))}`);
+  const faults = ['missing', 'duplicate', 'reordered', 'strange'].filter((kind) => run[kind] > 0).map((kind) => `${run[kind]} ${kind}`);
+  return `${run.workload} ${run.round + 1} ${run.peer}: ${run.error ?? [...figures, ...faults].join('; ')}${run.delivered ? '' : ' FAILED'}`;
+}
 
 // The figures that somebody has in this workload, in FIGURES' order.
 export const figuresOf = (rows) => Object.keys(FIGURES).filter((name) => Object.values(rows).some((row) => row[name] !== undefined));

@@ -22,7 +22,7 @@ import { raw, rawCoalesced } from './peers/raw.mjs';
 import socketio from './peers/socketio.mjs';
 import taskchat from './peers/taskchat.mjs';
 import { plot } from './plot.mjs';
-import { summarize, table } from './report.mjs';
+import { summarize, table, told } from './report.mjs';
 import { targets } from './targets.mjs';
 import { workloads } from './workloads.mjs';
 
@@ -73,16 +73,6 @@ export async function measured(bench, name, workload, peer, round) {
   }
 }
 
-const faults = (run) => ['missing', 'duplicate', 'reordered', 'strange'].filter((kind) => run[kind] > 0).map((kind) => `${run[kind]} ${kind}`).join(', ');
-
-function tell(run) {
-  const figures = [
-    [run.messages_per_second, 'messages/s', 0], [run.server_cpu_us_per_delivery, 'µs/delivery', 2], [run.server_cpu_us_per_message, 'µs/message', 1],
-    [run.postgres_cpu_us_per_message, 'µs/message in PostgreSQL', 0], [run.latency_ms?.p50, 'ms p50', 2], [run.latency_ms?.p99, 'ms p99', 2],
-  ].filter(([value]) => Number.isFinite(value)).map(([value, unit, digits]) => `${value.toFixed(digits)} ${unit}`);
-  console.log(`${run.workload} ${run.round + 1} ${run.peer}: ${run.error ?? [...figures, faults(run)].filter(Boolean).join(', ')}${run.delivered ? '' : ' FAILED'}`);
-}
-
 function chosen(wanted, all, what) {
   const names = (wanted ?? '').split(/[ ,]+/).filter(Boolean);
   const found = names.flatMap((name) => Object.keys(all).filter((one) => one === name || one.startsWith(`${name}-`)));
@@ -114,7 +104,7 @@ async function main(directory) {
         for (const peer of takers) {
           const run = await measured(bench, name, workloads[name], peers[peer], round);
           runs.push(run);
-          tell(run);
+          console.log(told(run));
           appendFileSync(path.join(directory, 'runs.jsonl'), `${JSON.stringify(run)}\n`);
         }
       }
