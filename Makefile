@@ -9,7 +9,7 @@
 #   make soak         mixed load with random faults for an hour: memory and
 #                     descriptors must stay flat; SOAK_SECONDS=N, SEED=N
 #   make check-long   fuzzing, valgrind, packaging, a flood of 100,000 frames, the
-#                     benchmark in small;
+#                     benchmark in small, readers that do not read;
 #                     FUZZ_SECONDS=N (120) for each target
 #   make bench        measures taskchat and its peers under load; WORKLOADS="w1 w2",
 #                     PEERS="taskchat node-ws", ROUNDS=N choose
@@ -40,7 +40,7 @@ soak:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' SOAK_SECONDS='$(SOAK_SECONDS)' exec test/check soak
 
 check-long:
-	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' exec test/check fuzz-long memcheck bench packaging flood-long
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' exec test/check fuzz-long memcheck bench packaging flood-long stalled
 
 lint:
 	@test/lint

@@ -89,6 +89,18 @@ class View {
     this.position = null; // the last seq that the reader holds
     this.epoch = null;
     this.live = null; // the next live seq on this connection; null: not joined
+    this.members = new Map(); // what this connection was told of each: { is_online, last_read_seq, last_delivered_seq }
+  }
+
+  // State of one member, whole or in part.
+  told({ user_id, is_online, last_read_seq, last_delivered_seq }) {
+    const parts = Object.entries({ is_online, last_read_seq, last_delivered_seq }).filter(([, value]) => value !== undefined);
+    this.members.set(user_id, { ...this.members.get(user_id), ...Object.fromEntries(parts) });
+  }
+
+  toldAll(members) {
+    this.members.clear();
+    for (const member of members) this.told(member);
   }
 
   say(kind, what) {
@@ -107,8 +119,9 @@ class View {
   }
 
   // Joined already when the history began.
-  carried({ position, epoch }) {
+  carried({ position, epoch, members }) {
     Object.assign(this, { position, epoch, live: position + 1 });
+    this.toldAll(members ?? []);
   }
 
   // A snapshot: what was asked for, and what came.
@@ -128,6 +141,7 @@ class View {
     this.position = expected - 1;
     this.epoch = data.epoch;
     this.live = data.last_seq + 1;
+    this.toldAll(data.members ?? []);
   }
 
   // A page after an incomplete snapshot.
@@ -155,6 +169,20 @@ class View {
     if (this.room && frame.seq >= this.room.first_seq && !this.isMember(frame.seq)) this.say('told to a non-member', `seq ${frame.seq}`);
     if (this.position === this.live - 1) this.position = frame.seq;
     this.live = Math.max(this.live, frame.seq + 1);
+    if (frame.type === 'member_left') this.members.delete(frame.user_id);
+  }
+
+  // Sits in the room still: what it was told of the members last must be so.
+  ends(online) {
+    for (const [user, cursors] of Object.entries(this.room.cursors ?? {})) {
+      const told = this.members.get(user);
+      const say = (what, found, expected) => {
+        if (found !== expected) this.say('did not converge', `${what} of ${user}: ${found}, is ${expected}`);
+      };
+      if (user in online) say('presence', told?.is_online ?? false, online[user]);
+      say('read', told?.last_read_seq ?? 0, cursors.read);
+      say('delivered', told?.last_delivered_seq ?? 0, cursors.delivered);
+    }
   }
 
   gone() {
@@ -164,6 +192,8 @@ class View {
 
 const DURABLE = new Set(['message_received', 'message_edited', 'message_deleted', 'member_joined', 'member_left',
   'member_role_changed', 'task_update', 'room_closed', 'room_opened']);
+
+const STATE = new Set(['user_presence', 'message_read', 'message_delivered']);
 
 function readReply(asked, reply, view) {
   if (!reply.ok) return;
@@ -185,11 +215,14 @@ function checkConnection(connection, view) {
       if (asked.has(frame.ref)) readReply(asked.get(frame.ref), frame, view);
     } else if (DURABLE.has(frame.type)) view(roomKey(frame)).event(frame);
     else if (frame.type === 'removed_from_room') view(roomKey(frame)).gone();
+    else if (frame.type === 'room_state') view(roomKey(frame)).toldAll(frame.members);
+    else if (STATE.has(frame.type)) view(roomKey(frame)).told(frame);
   }
 }
 
 // Every reader: contiguous, in order, once; the same as the table; nothing to
-// strangers; and at the end, whoever still sits in a room holds all of it.
+// strangers; and at the end, whoever still sits in a room holds all of it, and
+// knows who is there and how far they have read.
 function checkReaders(history, report) {
   const readers = new Map();
   for (const connection of history.connections) {
@@ -212,7 +245,18 @@ function checkReaders(history, report) {
     for (const one of views.values())
       if (one.live !== null && one.room && one.position !== one.room.last_seq)
         report('missing', one.where, `holds up to ${one.position}, the room has ${one.room.last_seq}`);
+    for (const one of views.values()) if (one.live !== null && one.room) one.ends(history.online ?? {});
   }
+}
+
+/*
+ * Takes a history that is being made; whether everybody who sits in a room was
+ * told how its members are.
+ */
+export function converged(history) {
+  let good = true;
+  checkReaders(history, (kind) => { good &&= kind !== 'did not converge'; });
+  return good;
 }
 
 function checkFinals(history, report) {

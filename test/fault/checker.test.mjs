@@ -2,7 +2,8 @@
 // anomaly is found under its name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { check } from './checker.mjs';
+import { check, converged } from './checker.mjs';
+import { unexplainedEnds } from './health.mjs';
 
 const message = (seq, content) => ({ type: 'message_received', task_id: 't', applicant_id: null, seq, message: { id: `id-${seq}`, seq, content } });
 const member = (seq, type, user_id) => ({ type, task_id: 't', applicant_id: null, seq, user_id, role: 'worker' });
@@ -10,6 +11,7 @@ const LINE = [member(1, 'member_joined', 'ada'), member(2, 'member_joined', 'ben
   message(6, 'd'), member(7, 'member_left', 'ben'), message(8, 'e')];
 const snapshot = (events, rest = {}) => ({ task_id: 't', applicant_id: null, first_seq: 1, last_seq: events.at(-1)?.seq ?? 0, epoch: 'e1', events, complete: true, reset: false, ...rest });
 const stored = (event) => ({ seq: event.seq, type: event.type, id: event.message?.id, content: event.message?.content, user_id: event.user_id });
+const state = (type, rest) => ({ at: 8, in: { type, task_id: 't', applicant_id: null, user_id: 'ada', ...rest } });
 const reply = (ref, data) => ({ at: 0, in: { type: 'reply', ref, ok: true, data } });
 
 // Ada stays with one break after seq 5; Ben is removed at 7.
@@ -25,11 +27,13 @@ function good() {
         { at: 4, in: { type: 'removed_from_room', task_id: 't', applicant_id: null, reason: 'removed' } }] },
       { reader: 'ada-1', user: 'ada', opened: 6, closed: null, code: null, log: [
         { at: 6, out: { type: 'join_task_rooms', rooms: [{ task_id: 't', after_seq: 5, epoch: 'e1' }], ref: 1 } },
-        reply(1, { rooms: [snapshot(LINE.slice(5, 7))] }), { at: 7, in: LINE[7] }] },
+        reply(1, { rooms: [snapshot(LINE.slice(5, 7), { members: [{ user_id: 'ada', is_online: false, last_read_seq: 5, last_delivered_seq: 0 }] })] }),
+        { at: 7, in: LINE[7] }, state('user_presence', { is_online: true }), state('message_delivered', { last_delivered_seq: 8 })] },
     ],
     writes: LINE.filter((event) => event.message).map((event) => ({ value: event.message.content, writer: 'w', room: 't/', via: 'socket',
       invoked: event.seq * 10, done: event.seq * 10 + 5, outcome: 'ok', seq: event.seq })),
-    rooms: { 't/': { first_seq: 1, last_seq: 8, line: LINE.map(stored) } },
+    rooms: { 't/': { first_seq: 1, last_seq: 8, line: LINE.map(stored), cursors: { ada: { read: 5, delivered: 8 } } } },
+    online: { ada: true },
     finals: [{ where: 'ada', compare: { unread: [0, 0] } }],
   });
 }
@@ -98,8 +102,33 @@ test('finds what a resume left out, and what it brought again', () => {
   assert.ok(check(long).some((anomaly) => anomaly.kind === 'twice'));
 });
 
+const stale = {
+  presence: (log) => { log.splice(-2, 1); },
+  'presence, told by a state of the room': (log) => { log.push({ at: 9, in: { type: 'room_state', task_id: 't', applicant_id: null, members: [{ user_id: 'ada', is_online: false, last_read_seq: 5, last_delivered_seq: 8 }] } }); },
+  'the read cursor': (log) => { log.push(state('message_read', { last_read_seq: 4 })); },
+  'the delivery cursor': (log) => { log.pop(); },
+};
+for (const [what, plant] of Object.entries(stale)) {
+  test(`finds what is stale at the end: ${what}`, () => {
+    const history = good();
+    plant(history.connections[2].log);
+    assert.deepEqual(check(history).map((anomaly) => anomaly.kind), ['did not converge']);
+    assert.equal(converged(history), false);
+    assert.equal(converged(good()), true);
+  });
+}
+
 test('finds a reader who is behind at the end', () => {
   const history = good();
-  history.connections[2].log.pop();
+  history.connections[2].log.splice(-3, 1);
   assert.deepEqual(check(history).map((anomaly) => anomaly.kind), ['missing']);
+});
+
+test('finds a connection whose end the log does not explain', () => {
+  const line = (text) => `2026-01-01T00:00:00.000Z info ${text}\n`;
+  const good = [line('server[1]: connected from ::1'), line('server[2]: connected from ::1'), line('session[1]: closed 4409: too slow'), line('server[2]: ended: the connection broke')];
+  assert.deepEqual(unexplainedEnds(good.join('')), []);
+  assert.equal(unexplainedEnds(good.slice(0, 3).join('')).length, 1);
+  assert.equal(unexplainedEnds([...good, line('session[2]: closed 1001: going away')].join('')).length, 1);
+  assert.equal(unexplainedEnds(good.join('').replace('session[1]: closed 4409: too slow', 'session[1]: closed 4409: ')).length, 1);
 });

@@ -1,5 +1,6 @@
-// What /readyz says while things break: asked several times a second, straight
-// from the relay.
+// Whether the relay tells the truth about itself: what /readyz says while
+// things break, asked several times a second, and what the log says of each
+// connection's end.
 import { sleep } from '../e2e/world.mjs';
 
 const PAUSE = 200;
@@ -38,4 +39,17 @@ export class HealthWatch {
     this.stopped = true;
     await this.loop;
   }
+}
+
+/*
+ * Takes the log of a relay that has ended by itself; gives the connections
+ * whose end has no line with time and cause, or more than one.
+ */
+export function unexplainedEnds(log) {
+  const ends = new Map();
+  for (const line of log.split('\n')) {
+    const [, session, what] = /^\d{4}-\d\d-\d\dT[\d:.]+Z \w+ (?:server|session)\[(\d+)\]: (connected|closed \d+: .|ended: .)/.exec(line) ?? [];
+    if (session) ends.set(session, (ends.get(session) ?? 0) + (what === 'connected' ? 0 : 1));
+  }
+  return [...ends].filter(([, count]) => count !== 1).map(([session, count]) => `connection ${session} has ${count} ends in the log`);
 }

@@ -2,9 +2,11 @@
 // write with its outcome, and at the end what the tables hold. The checker
 // reads nothing else. A history is plain data: JSON there and back is the same.
 //
-//   { connections: [{ reader, user, opened, closed, code, held: { key: { position, epoch } }, log: [{ at, out? , in? }] }],
+//   { connections: [{ reader, user, opened, closed, code, held: { key: { position, epoch, members } }, log: [{ at, out? , in? }] }],
 //     writes: [{ value, writer, room, via, invoked, done, outcome, seq }],
-//     rooms: { key: { first_seq, last_seq, members: [user], line: [{ seq, type, id, content, user_id }] } },
+//     rooms: { key: { first_seq, last_seq, members: [user], line: [{ seq, type, id, content, user_id }],
+//       cursors: { user: { read, delivered } } } },
+//     online: { user: whether },
 //     finals: [{ where, compare: { what: [found, expected] } }] }
 //
 // `log` has what went out and what came in, in one order. A write's outcome is
@@ -31,6 +33,7 @@ export class History {
     this.writes = [];
     this.rooms = {};
     this.finals = [];
+    this.online = {};
   }
 
   connection(reader, user) {
@@ -53,10 +56,10 @@ export class History {
 
   // held: gives by reader's name what it has of its rooms. Nothing may be under way.
   cut(held) {
-    const { connections, writes, rooms, finals } = this;
+    const { connections, writes, rooms, finals, online } = this;
     this.begin();
     for (const record of this.records) record.begin(held(record.connection.reader));
-    return { connections, writes, rooms, finals };
+    return { connections, writes, rooms, finals, online };
   }
 
   write(writer, room, via, value) {

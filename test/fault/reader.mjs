@@ -64,12 +64,16 @@ export class Reader {
     });
   }
 
-  ask(frame) {
+  send(frame) {
     if (this.socket.readyState !== WebSocket.OPEN) return;
+    this.record.sent(frame);
+    this.socket.send(JSON.stringify(frame));
+  }
+
+  ask(frame) {
     const asked = { ...frame, ref: ++this.refs };
     this.asked.set(asked.ref, asked);
-    this.record.sent(asked);
-    this.socket.send(JSON.stringify(asked));
+    this.send(asked);
   }
 
   joinMissing() {
@@ -93,7 +97,14 @@ export class Reader {
     } else if (frame.seq !== undefined && frame.task_id !== undefined) {
       const held = this.held.get(roomKey(frame));
       if (held && held.position !== null && frame.seq === held.position + 1) held.position = frame.seq;
+      if (held?.joined && frame.type === 'message_received') this.confirm(held.room, frame.seq);
     }
+  }
+
+  // Now and then, as somebody who looks.
+  confirm(room, seq) {
+    if (seq % 5 === 0) this.send({ type: 'ack', ...room, seq });
+    if (seq % 17 === 0) this.ask({ type: 'mark_read', ...room, seq });
   }
 
   reply(frame) {

@@ -8,7 +8,7 @@
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { check, summary } from './checker.mjs';
-import { HealthWatch } from './health.mjs';
+import { HealthWatch, unexplainedEnds } from './health.mjs';
 import { faults } from './nemesis.mjs';
 import { Stage, sleep, until } from './stage.mjs';
 
@@ -45,6 +45,7 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
   const health = new HealthWatch(stage.world.port);
   const recovered = [];
   const late = [];
+  let history;
   try {
     stage.people();
     await sleep(1000);
@@ -64,12 +65,13 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
       }
       await sleep(500);
     }
-    const history = await stage.finish(late.some(({ kind }) => kind === 'did not catch up'));
-    return { anomalies: [...late, ...check(history)], recovered, history };
+    history = await stage.finish(late.some(({ kind }) => kind === 'did not catch up'));
   } finally {
     await health.stop();
     await stage.close();
   }
+  const silent = stage.world.relays.filter((relay) => relay.signalCode === null).flatMap((relay) => unexplainedEnds(relay.log));
+  return { anomalies: [...late, ...check(history), ...silent.map((what) => ({ kind: 'end without a cause', where: 'the log', what }))], recovered, history };
 }
 
 async function main() {

@@ -15,7 +15,6 @@
 // end. It is the relay as it is installed, without sanitizers. Ends with 1 for
 // an anomaly, or where memory or descriptors of what lives on grew.
 import os from 'node:os';
-import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { check, summary } from './checker.mjs';
@@ -155,15 +154,13 @@ async function main() {
   os.setPriority(19);
   const stage = await Stage.open({ program });
   try {
-    const postmaster = Number(fs.readFileSync(path.join(stage.world.directory, 'pg/data/postmaster.pid'), 'utf8').split('\n')[0]);
     stage.people({ pause: Number(values.pause), visitors: 2 });
     const soak = new Soak(stage, random(Number(values.seed)), { every: Number(values.every) });
     for (const phase of phases) {
-      const before = { cpu: cpu(process.pid), relay: cpu(stage.relay().pid), at: soak.seconds() };
+      const before = { cpu: cpu(process.pid), at: soak.seconds() };
       await soak.phase(phase, phase.share * Number(values.seconds));
-      console.log(`# ${phase.name}: ${Math.round(soak.seconds() - before.at)} s; CPU of this program ${Math.round(cpu(process.pid) - before.cpu)} s, of the relay ${Math.round(cpu(stage.relay().pid) - before.relay)} s`);
+      console.log(`# ${phase.name}: ${Math.round(soak.seconds() - before.at)} s; CPU of this program ${Math.round(cpu(process.pid) - before.cpu)} s, of the relay in its life ${Math.round(cpu(stage.relay().pid))} s`);
     }
-    console.log(`# CPU of PostgreSQL's last life: ${Math.round(cpu(postmaster))} s`);
     const visitors = stage.writers.filter((writer) => writer.visits);
     console.log(`# ${soak.writes} acknowledged writes, ${soak.frames} frames, ${soak.recovered.length} faults, ${sum(visitors.map((one) => one.visits))} visits (${sum(visitors.map((one) => one.broken))} cut short)`);
     const grew = table(soak.samples);
