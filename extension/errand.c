@@ -99,20 +99,27 @@ tell(Room *room, const Errand *errand)
 	(void) event_append(room, errand->kind, errand->user_id, errand->payload ? errand->payload : "{}");
 }
 
-/* A task that is there again gets a room again. */
-static void
+/* A task that is there (again) gets a room (again).  Returns its id; 0: there is no task. */
+static int64
 open_task(const Errand *errand)
 {
-	if (!bound_task_missing(errand->task_id))
-		roster_open_now(errand->task_id, errand->user_id);
+	return bound_task_missing(errand->task_id) ? 0 : roster_open_now(errand->task_id, errand->user_id);
 }
 
-/* *there: is the room still?  Where it is not, nobody is left to tell. */
+/*
+ * *there: is the room still?  Where it is not, nobody is left to tell, until
+ * the task has another one.
+ */
 static void
 run_in_room(Room *room, bool *there, const Errand *errand)
 {
+	int64		opened;
+
 	if (errand->what == ERRAND_OPEN)
-		open_task(errand);
+	{
+		opened = open_task(errand);
+		*there = opened != 0 && room_lock(opened, room);
+	}
 	if (!*there)
 		return;
 	switch (errand->what)
@@ -245,7 +252,7 @@ run_task(const Errands *errands)
 	int			i;
 
 	for (i = 0; i < count; i++)
-		open_task(&before[i]);
+		(void) open_task(&before[i]);
 }
 
 /* Do it all (an Attempt of Errands), and first what waited for the same lock.  Waits for the lock. */

@@ -217,14 +217,16 @@ open_now(void *argument)
 {
 	Opening    *opening = argument;
 
-	roster_open_now(opening->task_id, opening->creator_id);
+	(void) roster_open_now(opening->task_id, opening->creator_id);
 }
+
+static int64 find_main_room(const char *task_id, bool *in_doubt);
 
 /*
  * Open the task's main room with its creator in it, unless it is there.  Waits
- * for who is just opening it.
+ * for who is just opening it.  Returns its id.
  */
-void
+int64
 roster_open_now(const char *task_id, const char *creator_id)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
@@ -233,14 +235,18 @@ roster_open_now(const char *task_id, const char *creator_id)
 	ItemPointerData tid;
 	Rights		saved;
 	Room		room;
+	bool		in_doubt;
 
 	values[0] = row_int64("room_id", room_id);
 	values[1] = row_text("task_id", task_id);
 	rights_become_owner(&saved);
-	if (rows_insert(rooms, lengthof(values), values, &tid) && room_lock(room_id, &room))
+	if (!rows_insert(rooms, lengthof(values), values, &tid))
+		room_id = find_main_room(task_id, &in_doubt);
+	else if (room_lock(room_id, &room))
 		add_creator(&room, creator_id);
 	rights_restore(&saved);
 	table_close(rooms, NoLock);
+	return room_id;
 }
 
 /* Was the row there before whoever is changing it, and is it not being deleted? */

@@ -262,7 +262,7 @@ extern void serializable_rejoin(void);
 /* roster.c: rooms and members as bound tables want them */
 extern void roster_open(const char *task_id, const char *creator_id);
 extern bool roster_in_doubt(const char *task_id);
-extern void roster_open_now(const char *task_id, const char *creator_id);
+extern int64 roster_open_now(const char *task_id, const char *creator_id);
 extern void roster_hold(int64 room_id);
 extern void roster_leave(Room *room, const char *user_id);
 extern void roster_set_creator(Room *room, const char *user_id);
