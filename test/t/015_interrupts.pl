@@ -1,5 +1,5 @@
-# Sessions that send and change tasks are cancelled, ended and timed out all the
-# time: no number is lost, none comes twice, what is committed is told once, and
+# Sessions that send, keep rooms busy and change tasks are cancelled, ended and
+# timed out all the time: no number is lost, none comes twice, what is committed is told once, and
 # nothing stays stuck.
 use strict;
 use warnings FATAL => 'all';
@@ -39,9 +39,10 @@ my @workers = (
 	worker('ada', sending('ada', 'a'), 200),
 	worker('ben', sending('ben', 'a') . sending('ben', 'b'), 200),
 	worker('timed', "SET statement_timeout = '1ms';" . sending('cyd', 'a') . "SET statement_timeout = 0;" . sending('cyd', 'b'), 200),
+	worker('keep', "BEGIN; SELECT taskchat.act_as('cyd'); SELECT seq FROM taskchat.send_message('a', 'x'); SELECT pg_sleep(0.01); COMMIT;", 200),
 	worker('read', "BEGIN; SELECT taskchat.act_as('cyd'); SELECT taskchat.mark_read('a', 1000000); SELECT taskchat.set_presence(true); COMMIT;", 200),
 	worker('update', "BEGIN ISOLATION LEVEL SERIALIZABLE; UPDATE tasks SET status = status + 1; COMMIT;", 200),
-	worker('subs', "BEGIN; UPDATE tasks SET status = status + 1 WHERE id = 'a'; SAVEPOINT s; UPDATE tasks SET status = status + 1; ROLLBACK TO s; COMMIT;", 200));
+	worker('subs', "SET taskchat.commit_patience = 0; BEGIN; UPDATE tasks SET status = status + 1 WHERE id = 'a'; SAVEPOINT s; UPDATE tasks SET status = status + 1; ROLLBACK TO s; COMMIT;", 200));
 
 my $end = time + 8;
 my $round = 0;
@@ -59,6 +60,7 @@ $node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM pg_stat_act
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_locks WHERE pid <> pg_backend_pid()}), '0', 'no lock stays');
 $node->safe_psql('postgres', 'SELECT taskchat.deliver_pending()');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM taskchat.pending'), '0', 'nothing waits');
+cmp_ok($node->safe_psql('postgres', 'SELECT last_value FROM taskchat.pending_numbers'), '>', 20, 'though much did');
 cmp_ok($node->safe_psql('postgres', 'SELECT min(last_seq) FROM taskchat.task_rooms'), '>', 20, 'much was sent');
 is( $node->safe_psql('postgres', q{
 		SELECT r.task_id, r.last_seq - count(*), count(DISTINCT l.seq) - count(*), max(l.seq) - r.last_seq
