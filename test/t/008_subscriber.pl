@@ -28,7 +28,7 @@ $publisher->safe_psql('postgres', q{
 	SELECT taskchat.add_member('1', 'cyd', 'applicant');
 	SELECT taskchat.send_system_message('1', 'before');
 	CREATE PUBLICATION chat FOR TABLE taskchat.task_rooms, taskchat.task_members, taskchat.task_messages, taskchat.task_events,
-		taskchat.notifications, taskchat.notification_counters, taskchat.last_seen;});
+		taskchat.notifications, taskchat.notification_counters, taskchat.last_seen, taskchat.pending;});
 $subscriber->safe_psql('postgres', 'CREATE EXTENSION taskchat');
 my $channel = $subscriber->safe_psql('postgres', 'SELECT channel FROM taskchat.doorbell_channel');
 my $listener = $subscriber->background_psql('postgres');
@@ -54,9 +54,16 @@ $publisher->safe_psql('postgres', q{
 	SELECT taskchat.purge_messages('0')});
 $publisher->safe_psql('postgres', q{SELECT taskchat.send_system_message('1', 'after')});
 as_user($publisher, 'ben', q{SELECT taskchat.send_message('1', 'three')});
+# Something that waits for its room when the publisher ends.
+my $keeper = $publisher->background_psql('postgres');
+$keeper->query_safe(q{BEGIN; SELECT (taskchat.send_system_message('2', 'not to stay')).seq});
+$publisher->safe_psql('postgres', q{SET taskchat.commit_patience = 0; SELECT taskchat.publish_task_update('2', '{"later": 1}')});
+$keeper->query_safe('ROLLBACK');
+$keeper->quit;
+is($publisher->safe_psql('postgres', 'SELECT count(*) FROM taskchat.pending'), '1', 'something waits');
 $publisher->wait_for_catchup('chat');
 
-foreach my $table (qw(task_rooms task_members task_messages task_events notifications notification_counters last_seen))
+foreach my $table (qw(task_rooms task_members task_messages task_events notifications notification_counters last_seen pending))
 {
 	my $rows = "SELECT t FROM taskchat.$table AS t ORDER BY t::text";
 	is($subscriber->safe_psql('postgres', $rows), $publisher->safe_psql('postgres', $rows), "$table is the same");
@@ -89,7 +96,10 @@ $subscriber->safe_psql('postgres', q{
 	ALTER SUBSCRIPTION chat DISABLE;
 	ALTER SUBSCRIPTION chat SET (slot_name = NONE);
 	DROP SUBSCRIPTION chat;
-	SELECT setval('taskchat.room_numbers', max(room_id)) FROM taskchat.task_rooms});
+	SELECT setval('taskchat.room_numbers', max(room_id)) FROM taskchat.task_rooms;
+	SELECT setval('taskchat.pending_numbers', max(id)) FROM taskchat.pending});
+$subscriber->safe_psql('postgres', 'SELECT taskchat.deliver_pending()');
+is($subscriber->safe_psql('postgres', q{SELECT payload FROM taskchat.task_events WHERE task_id = '2' ORDER BY seq DESC LIMIT 1}), '{"later": 1}', 'what waited is told');
 my $last = $subscriber->safe_psql('postgres', q{SELECT last_seq FROM taskchat.task_rooms WHERE task_id = '1' AND applicant_id IS NULL});
 is(as_user($subscriber, 'ben', q{SELECT (taskchat.send_message('1', 'here now')).seq}), $last + 1, 'sending goes on');
 is(as_user($subscriber, 'ben', q{SELECT (taskchat.send_message('1', 'again', client_msg_id => 'c2')).seq}), $last + 2, 'and on');
