@@ -37,7 +37,9 @@ export class Signals {
 	/** The room is live (again). */
 	_resume(): void {
 		this.#acked = this.#me()?.last_delivered_seq ?? 0;
-		this.#acks._ask();
+		/* Where nothing is to be told, the next message is not kept waiting. */
+		if (this.#acked < this.#room.getState().lastSeq)
+			this.#acks._ask();
 		if (this.#readSeq() < this.#room.getState().myReadSeq)
 			this._read();
 	}

@@ -51,6 +51,8 @@ export class ListWindow {
 	private offsets = new Float64Array(1);
 	private anchor: Anchor | null = null;
 	private view = 0;
+	/* Where it was scrolled to when that was looked at last. */
+	private lastTop = 0;
 	private shown: Span = { start: 0, end: 0, before: 0, after: 0 };
 	private readonly listeners = new Set<() => void>();
 	private scroller: HTMLElement | null = null;
@@ -114,7 +116,12 @@ export class ListWindow {
 		if (!this.scroller || !this.list)
 			return;
 		const wasAtEnd = this.atEnd;
-		this.atEnd = this.nearEnd(this.scroller);
+		const { scrollTop } = this.scroller;
+		/* Who was at the end leaves it by going up; what grew meanwhile (fonts, pictures) moves nobody. */
+		this.atEnd = this.nearEnd(this.scroller) || (wasAtEnd && scrollTop >= this.lastTop - 1);
+		this.lastTop = scrollTop;
+		if (this.atEnd)
+			this.place(this.scroller, this.list);
 		const top = this.scroller.scrollTop - this.list.offsetTop;
 		const index = this.indexAt(top);
 		const key = this.keys[index];
@@ -246,6 +253,7 @@ export class ListWindow {
 		const wanted = this.atEnd || !this.anchor ? end : Math.min(end, Math.max(0, list.offsetTop + this.top()));
 		if (Math.abs(scroller.scrollTop - wanted) >= 1)
 			scroller.scrollTop = wanted;
+		this.lastTop = scroller.scrollTop;
 	}
 }
 
