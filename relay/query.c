@@ -351,18 +351,22 @@ query_delivered(Query *query, int64_t room_id, const char *user_id, int64_t seq,
 
 	if (entry && seq > entry->seq)
 		entry->seq = seq;
-	if (done == NULL)
-		return;
-	wait = entry ? calloc(1, sizeof(DeliveryWait)) : NULL;
-	if (wait == NULL)
+	if (done != NULL)
 	{
-		done(arg, &row, 1);
-		return;
+		wait = entry ? calloc(1, sizeof(DeliveryWait)) : NULL;
+		if (wait == NULL)
+		{
+			done(arg, &row, 1);
+			return;
+		}
+		wait->done = done;
+		wait->arg = arg;
+		wait->next = entry->waits;
+		entry->waits = wait;
 	}
-	wait->done = done;
-	wait->arg = arg;
-	wait->next = entry->waits;
-	entry->waits = wait;
+	/* The first one after a pause goes at once: delivery_stats() must not take the pause for latency. */
+	if (query->delivered_due)
+		news_go(query);
 }
 
 void

@@ -114,6 +114,7 @@ news_delivered(Query *query)
 	if (!query->delivered_due || set_take(&query->sets[NEWS_DELIVERED], &query->taken) == 0)
 		return false;
 	query->delivered_due = false;
+	ev_timer_again(query->loop, &query->delivered);
 	for (entry = query->taken; entry; entry = entry->hh.next)
 	{
 		sql_array_add_integer(&arrays[0], entry->room_id);

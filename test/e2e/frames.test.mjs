@@ -209,3 +209,21 @@ test('a value that no field may have is refused under its ref', async () => {
     assert.deepEqual([reply.ref, reply.ok, reply.error.code], ['R', false, 'bad_request'], frame);
   }
 });
+
+test('the first ack after a pause is stored at once, so that what delivery_stats() tells is latency', async () => {
+  await world.task('prompt', 'pia');
+  const [ada, pia] = [await world.login('ada'), await world.login('pia')];
+  for (const client of [ada, pia]) await client.good({ type: 'join_task_room', task_id: 'prompt' });
+  const seqs = [];
+  for (let round = 0; round < 5; round++) {
+    await sleep(1300);
+    const { message } = await ada.good({ type: 'send_message', task_id: 'prompt', content: `round ${round}` });
+    await pia.event('message_received', (event) => event.seq === message.seq);
+    pia.send({ type: 'ack', task_id: 'prompt', seq: message.seq });
+    seqs.push(message.seq);
+  }
+  await ada.event('message_delivered', (event) => event.task_id === 'prompt' && event.last_delivered_seq === seqs.at(-1));
+  const [{ latency_p50_ms: median }] = await world.sql("SELECT * FROM taskchat.delivery_stats(task_id => 'prompt')");
+  /* With a write at every full second it would be some 500. */
+  assert.ok(median < 250, `${median} ms`);
+});
