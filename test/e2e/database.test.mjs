@@ -128,3 +128,22 @@ test('in a database of serializable transactions the relay is none: what it read
   assert.deepEqual((await ada.event('task_update')).changes, { status: { old: 'open', new: 'paid' } });
   await stop(relay);
 });
+
+test('what a commit could not tell, as somebody kept the room, the relay tells soon after', async () => {
+  await world.sql("INSERT INTO tasks VALUES ('kept', 'ada', 'open')");
+  const relay = await world.startRelay();
+  const ada = await world.login('ada');
+  await ada.good({ type: 'join_task_room', task_id: 'kept' });
+  const keeper = new pg.Client({ connectionString: world.url });
+  await keeper.connect();
+  await keeper.query("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT taskchat.send_system_message('kept', 'not to stay')");
+  await world.sql("UPDATE tasks SET status = 'first' WHERE id = 'kept'");
+  await world.sql("UPDATE tasks SET status = 'second' WHERE id = 'kept'");
+  assert.deepEqual(await world.sql("SELECT count(*)::int AS waiting FROM taskchat.pending"), [{ waiting: 2 }]);
+  await keeper.query('ROLLBACK');
+  await keeper.end();
+  await until('both changes', () => ada.of('task_update').length === 2, 30000);
+  assert.deepEqual(ada.of('task_update').map((e) => [e.seq, e.changes.status.new]), [[2, 'first'], [3, 'second']]);
+  assert.deepEqual(await world.sql("SELECT count(*)::int AS waiting FROM taskchat.pending"), [{ waiting: 0 }]);
+  await stop(relay);
+});
