@@ -184,8 +184,8 @@ static void
 take_over(Daemon *daemon, Config *config, Auth *auth)
 {
 	keep_what_needs_restart(daemon->config, config);
-	daemon->relay.config = config;
-	daemon->relay.auth = auth;
+	relay_take_over(&daemon->relay, config, auth);
+	server_wind_all(daemon->server);
 	auth_free(daemon->auth);
 	config_free(daemon->config);
 	daemon->config = config;

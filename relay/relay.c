@@ -25,6 +25,7 @@
 #include "watch.h"
 
 #define REPLY_ENVELOPE 1024		/* bytes of a reply besides its data */
+#define CLOCK_STEP 100			/* ms that the two clocks may drift apart before that is noticed */
 
 /*
  * Makes an empty state.  config and auth are borrowed and must outlive it.
@@ -37,7 +38,24 @@ relay_init(Relay *relay, const Config *config, const Auth *auth)
 	relay->auth = auth;
 	relay->max_content_bytes = 16384;
 	relay_set_time(relay);
+	relay->clock_lead = relay->wall - relay->now;
+	wheel_init(&relay->wheel, relay->now);
 	snprintf(relay->id, sizeof(relay->id), "relay-%ld-%" PRIx64, (long) getpid(), (uint64_t) relay->wall);
+}
+
+/*
+ * Makes other settings and keys those in force; both are borrowed.
+ */
+void
+relay_take_over(Relay *relay, const Config *config, const Auth *auth)
+{
+	Session    *session;
+	Session    *next;
+
+	relay->config = config;
+	relay->auth = auth;
+	DL_FOREACH_SAFE(relay->sessions, session, next)
+		session_tick(session);
 }
 
 /*
@@ -74,6 +92,18 @@ relay_set_time(Relay *relay)
 	relay->wall = (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* All times that were reckoned are doubtful: looks at every session. */
+static void
+relay_tick_sessions(Relay *relay)
+{
+	Session    *session;
+	Session    *next;
+
+	relay->clock_lead = relay->wall - relay->now;
+	DL_FOREACH_SAFE(relay->sessions, session, next)
+		session_tick(session);
+}
+
 /*
  * Does what time brings: log-ins that end, typing that ends, users that go
  * offline.  Called a few times a second.
@@ -81,11 +111,11 @@ relay_set_time(Relay *relay)
 void
 relay_tick(Relay *relay)
 {
-	Session    *session;
-	Session    *next;
-
-	DL_FOREACH_SAFE(relay->sessions, session, next)
-		session_tick(session);
+	/* Log-ins end by the wall clock, which may be set. */
+	if (relay->draining || llabs(relay->wall - relay->now - relay->clock_lead) >= CLOCK_STEP)
+		relay_tick_sessions(relay);
+	else
+		wheel_turn(&relay->wheel, relay->now, session_due, NULL);
 	room_tick_all(relay);
 	watch_tick(relay);
 	api_tick(relay);

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "metrics.h"
 #include "query.h"
+#include "wheel.h"
 
 struct Session;
 struct Room;
@@ -37,6 +38,8 @@ typedef struct Relay
 	uint64_t	last_session;	/* the highest session number given */
 	size_t		nsessions;		/* how many sessions live */
 	struct Session *sessions;	/* all of them */
+	Wheel		wheel;			/* sessions by when they are to be looked at */
+	int64_t		clock_lead;		/* wall less now, as the wheel's times were reckoned */
 	struct Room *rooms;			/* by room_id: those with a joined session */
 	struct Room *busy;			/* rooms with something that ends by time */
 	struct User *users;			/* by user_id: with a session or a seat in a room */
@@ -62,6 +65,7 @@ typedef struct Bucket
 } Bucket;
 
 extern void relay_init(Relay *relay, const Config *config, const Auth *auth);
+extern void relay_take_over(Relay *relay, const Config *config, const Auth *auth);
 extern void relay_release(Relay *relay);
 extern void relay_set_time(Relay *relay);
 extern void relay_tick(Relay *relay);

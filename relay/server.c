@@ -44,15 +44,12 @@ static void
 server_tick(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	Server	   *server = watcher->data;
-	Connection *connection;
-	Connection *next;
 
 	(void) loop;
 	(void) events;
 	relay_set_time(server->relay);
 	relay_tick(server->relay);
-	DL_FOREACH_SAFE(server->connections, connection, next)
-		connection_sweep(connection);
+	wheel_turn(&server->wheel, server->relay->now, connection_due, NULL);
 	server_sweep_guests(server);
 }
 
@@ -194,6 +191,7 @@ server_new(struct ev_loop *loop, Relay *relay, char **error)
 		return NULL;
 	server->relay = relay;
 	server->loop = loop;
+	wheel_init(&server->wheel, relay->now);
 	server_start_watchers(server);
 	if (!server_set_limits(server))
 		*error = strdup("the limit of open files is too low");
@@ -257,6 +255,18 @@ server_reload(Server *server, const Config *config, char **error)
 	}
 	server_tls_free(tls);
 	return false;
+}
+
+/*
+ * The heartbeat may be another one.
+ */
+void
+server_wind_all(Server *server)
+{
+	Connection *connection;
+
+	DL_FOREACH(server->connections, connection)
+		connection_wind(connection);
 }
 
 /*

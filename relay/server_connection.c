@@ -40,6 +40,22 @@ connection_sleep(Connection *connection)
 	DL_DELETE2(connection->server->waking, connection, wake_prev, wake_next);
 }
 
+/*
+ * Puts the connection where it is looked at next: when its ping or its pong is
+ * due, or its end.
+ */
+void
+connection_wind(Connection *connection)
+{
+	int64_t		due = connection->pinged_at + connection->server->relay->config->heartbeat;
+
+	if (connection->close_code != 0)
+		due = connection->close_at;
+	else if (connection->pong_due)
+		due = connection->pinged_at + PONG_DUE;
+	wheel_put(&connection->server->wheel, &connection->due, due);
+}
+
 static void
 connection_close(void *port, int code, const char *reason)
 {
@@ -50,6 +66,7 @@ connection_close(void *port, int code, const char *reason)
 	connection->close_code = code;
 	connection->close_reason = reason;
 	connection->close_at = connection->server->relay->now + PONG_DUE;
+	connection_wind(connection);
 	lws_callback_on_writable(connection->wsi);
 }
 
@@ -103,7 +120,8 @@ connection_flush(Connection *connection)
 	{
 		size_t		len;
 
-		if (lws_partial_buffered(connection->wsi) || lws_send_pipe_choked(connection->wsi))
+		/* What the kernel doesn't take the library keeps: to ask before, as lws_send_pipe_choked() does, is a poll() a send. */
+		if (socket_is_blocked(connection->socket))
 		{
 			lws_callback_on_writable(connection->wsi);
 			return true;
@@ -114,6 +132,15 @@ connection_flush(Connection *connection)
 			return false;
 	}
 	return true;
+}
+
+static void
+connection_push(void *port)
+{
+	Connection *connection = port;
+
+	if (!connection_flush(connection))
+		socket_kill(connection->socket);
 }
 
 /*
@@ -127,8 +154,7 @@ server_flush_waking(Server *server)
 	while ((connection = server->waking) != NULL)
 	{
 		connection_sleep(connection);
-		if (!connection_flush(connection))
-			socket_kill(connection->socket);
+		connection_push(connection);
 	}
 }
 
@@ -142,43 +168,61 @@ connection_end(Connection *connection)
 	socket_linger(socket);
 }
 
+/* Sends a ping, unless the kernel has not even taken what went before. */
+static void
+connection_ping(Connection *connection)
+{
+	unsigned char ping[2];
+	size_t		len = websocket_control(ping, WEBSOCKET_PING, NULL, 0);
+
+	if (socket_is_blocked(connection->socket))
+		return;
+	connection->pinged_at = connection->server->relay->now;
+	connection->pong_due = true;
+	if (!socket_write(connection->socket, ping, len))
+		socket_kill(connection->socket);
+}
+
+/* The close frame was said, or could not be, and the client does not go. */
+static void
+connection_overdue(Connection *connection)
+{
+	if (connection->closed)
+		connection_end(connection);
+	else
+		socket_kill(connection->socket);
+}
+
 /*
- * What time brings to one connection: pings who is due, drops who does not
- * answer, and who does not go after being told to.
+ * What time brings to the connection of this entry of server->wheel: pings who
+ * is due, drops who does not answer, and who does not go after being told to.
  */
 void
-connection_sweep(Connection *connection)
+connection_due(WheelEntry *entry, void *arg)
 {
+	Connection *connection = (Connection *) ((char *) entry - offsetof(Connection, due));
 	Relay	   *relay = connection->server->relay;
 	int64_t		since = relay->now - connection->pinged_at;
 
+	(void) arg;
 	if (connection->close_code != 0)
 	{
-		if (relay->now < connection->close_at)
+		if (relay->now >= connection->close_at)
+		{
+			connection_overdue(connection);
 			return;
-		if (connection->closed)
-			connection_end(connection);	/* it does not answer our close frame */
-		else
-			socket_kill(connection->socket);
-		return;
+		}
 	}
-	if (connection->pong_due && since >= PONG_DUE)
+	else if (connection->pong_due && since >= PONG_DUE)
 		session_close(connection->session, CLOSE_HEARTBEAT, "heartbeat lost");
-	else if (!connection->pong_due && since >= relay->config->heartbeat && !lws_partial_buffered(connection->wsi))
-	{
-		unsigned char ping[2];
-		size_t		len = websocket_control(ping, WEBSOCKET_PING, NULL, 0);
-
-		connection->pinged_at = relay->now;
-		connection->pong_due = true;
-		if (!socket_write(connection->socket, ping, len))
-			socket_kill(connection->socket);
-	}
+	else if (!connection->pong_due && since >= relay->config->heartbeat)
+		connection_ping(connection);
+	connection_wind(connection);
 }
 
 /* ---- in ---- */
 
-static const SessionPort connection_port = {connection_wake, connection_close};
+static const SessionPort connection_port = {connection_wake, connection_push, connection_close};
 
 /* Who it is: the only place where a log line has the address. */
 static void
@@ -216,6 +260,7 @@ connection_open(Socket *socket, const RequestHead *head)
 	connection->wsi = socket->wsi;
 	connection->pinged_at = server->relay->now;
 	DL_APPEND(server->connections, connection);
+	connection_wind(connection);
 	socket->connection = connection;
 	socket->stage = STAGE_WEBSOCKET;
 	socket_settle(socket);
@@ -249,6 +294,7 @@ connection_gone(Connection *connection)
 {
 	connection_log_end(connection);
 	connection_sleep(connection);
+	wheel_remove(&connection->due);
 	DL_DELETE(connection->server->connections, connection);
 	session_free(connection->session);
 	websocket_reset(&connection->reader);
@@ -317,6 +363,7 @@ connection_receive(Connection *connection, const void *in, size_t len)
 				break;
 			case WEBSOCKET_IS_PONG:
 				connection->pong_due = false;
+				connection_wind(connection);
 				break;
 			case WEBSOCKET_IS_CLOSE:
 			case WEBSOCKET_FAILED:

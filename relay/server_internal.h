@@ -16,6 +16,7 @@
 #include "server.h"
 #include "session.h"
 #include "websocket.h"
+#include "wheel.h"
 
 #define SEND_BYTES 65536		/* at most so much in one send */
 #define TOKEN_BYTES 8192
@@ -86,6 +87,7 @@ typedef struct Connection
 	int64_t		close_at;		/* when it is dropped if it does not go by itself */
 	int64_t		pinged_at;		/* last ping */
 	bool		pong_due;		/* and not answered yet */
+	WheelEntry	due;			/* in server->wheel */
 	bool		waking;			/* in server->waking */
 	bool		deaf;			/* nothing that comes counts any more: the client has closed, or broken the rules */
 	bool		closed;			/* our close frame is out */
@@ -116,6 +118,7 @@ struct Server
 	size_t		session_limit;	/* more are told 1013 */
 	size_t		input_bytes;	/* of requests that are not whole, of all sockets */
 	Connection *connections;	/* upgraded ones */
+	Wheel		wheel;			/* of these, by when they are to be looked at */
 	Connection *waking;			/* those with frames to be sent in this turn */
 	unsigned char buffer[LWS_PRE + SEND_BYTES]; /* one send */
 };
@@ -159,7 +162,8 @@ extern bool connection_open(Socket *socket, const RequestHead *head);
 extern void connection_gone(Connection *connection);
 extern int	connection_receive(Connection *connection, const void *in, size_t len);
 extern int	connection_writable(Connection *connection);
-extern void connection_sweep(Connection *connection);
+extern void connection_wind(Connection *connection);
+extern void connection_due(WheelEntry *entry, void *arg);
 extern void server_flush_waking(Server *server);
 
 #endif

@@ -43,12 +43,15 @@ socket_is_blocked(const Socket *socket)
 }
 
 /*
- * Closes the socket at once, but not within this callback.
+ * Closes the socket at once, but not within this callback.  The library looks
+ * at its clock when one of its sockets has something to say: this one has, once
+ * it is shut down.
  */
 void
 socket_kill(Socket *socket)
 {
 	lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	(void) shutdown(lws_get_socket_fd(socket->wsi), SHUT_RDWR);
 }
 
 /*

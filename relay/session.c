@@ -25,6 +25,24 @@
 #define GREET_WAIT 2000			/* ms that welcome waits for the database */
 #define MAX_EXPIRES_AT INT64_C(253402300799)	/* the end of the year 9999 */
 
+/* When the session is to be looked at next. */
+static void
+session_wind(Session *session)
+{
+	Relay	   *relay = session->relay;
+	int64_t		due = session->opened_at + relay->config->auth_timeout;
+
+	if (session->user)
+	{
+		int64_t		wall = session->told_expiring ? session->ends_at : (session->expires_at - EXPIRING_NOTICE) * 1000;
+
+		due = relay->now + (wall < session->ends_at ? wall : session->ends_at) - relay->wall;
+		if (!session->greeted && session->login_at + GREET_WAIT < due)
+			due = session->login_at + GREET_WAIT;
+	}
+	wheel_put(&relay->wheel, &session->due, due);
+}
+
 /*
  * Makes the session of a new connection.  port is borrowed for its life.
  * NULL when out of memory.  At the end: session_free().
@@ -49,6 +67,7 @@ session_new(Relay *relay, const SessionPort *port, void *port_arg)
 	session->port = port;
 	session->port_arg = port_arg;
 	session->opened_at = relay->now;
+	session_wind(session);
 	DL_APPEND(relay->sessions, session);
 	relay->nsessions++;
 	relay->metrics.sessions++;
@@ -79,6 +98,7 @@ session_free(Session *session)
 	if (session->user)
 		presence_exit(session->user, session);
 	session_clear_queue(session);
+	wheel_remove(&session->due);
 	DL_DELETE(relay->sessions, session);
 	relay->nsessions--;
 	free(session->queue);
@@ -122,6 +142,9 @@ session_send(Session *session, Frame *frame, FrameKind kind)
 		session->relay->metrics.dropped++;
 		return;
 	}
+	/* Much may come in one turn of the loop: that alone makes nobody slow. */
+	if (session->queue_count > 0 && session->queue_bytes + len > limit)
+		session->port->push(session->port_arg);
 	if ((session->queue_count > 0 && session->queue_bytes + len > limit)
 		|| (session->queue_count == session->queue_size && !session_grow_queue(session)))
 	{
@@ -185,6 +208,7 @@ session_close(Session *session, int code, const char *reason)
 	if (session->closing)
 		return;
 	session->closing = true;
+	wheel_remove(&session->due);
 	metrics_closed(session->relay, code);
 	log_write(LOG_LEVEL_INFO, "session", session->id, "closed %d: %s", code, reason);
 	session->port->close(session->port_arg, code, reason);
@@ -326,6 +350,7 @@ session_login(Session *session, Command *command, const char *user_id, int64_t e
 	session->expires_at = expires_at;
 	session->ends_at = expires_at * 1000 + grace_ms;
 	session->told_expiring = false;
+	session_wind(session);
 	if (command)
 		session_login_ok(session, command);
 	if (first && (session->user->attached || !query_ready(relay->query)))
@@ -411,16 +436,12 @@ session_tell_expiring(Session *session)
 	session_send_text(session, &text, FRAME_DURABLE);
 }
 
-/*
- * What time brings to one session.
- */
-void
-session_tick(Session *session)
+/* What is due to one session. */
+static void
+session_look(Session *session)
 {
 	Relay	   *relay = session->relay;
 
-	if (session->closing)
-		return;
 	if (session->user == NULL)
 	{
 		if (relay->now - session->opened_at >= relay->config->auth_timeout)
@@ -435,4 +456,27 @@ session_tick(Session *session)
 		session_tell_expiring(session);
 	if (relay->draining && session->commands == NULL)
 		session_close(session, CLOSE_GOING_AWAY, "going away");
+}
+
+/*
+ * What time brings to one session.
+ */
+void
+session_tick(Session *session)
+{
+	if (session->closing)
+		return;
+	session_look(session);
+	if (!session->closing)
+		session_wind(session);
+}
+
+/*
+ * The session of this entry of relay->wheel is due.
+ */
+void
+session_due(WheelEntry *entry, void *arg)
+{
+	(void) arg;
+	session_tick((Session *) ((char *) entry - offsetof(Session, due)));
 }

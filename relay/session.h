@@ -14,6 +14,7 @@
 #include "frame.h"
 #include "protocol.h"
 #include "relay.h"
+#include "wheel.h"
 
 struct User;
 struct Seat;
@@ -23,6 +24,7 @@ struct Command;
 typedef struct SessionPort
 {
 	void		(*wake) (void *port);	/* frames wait in session_next() */
+	void		(*push) (void *port);	/* take now what waits, as far as it goes out */
 	void		(*close) (void *port, int code, const char *reason);	/* once all that waits is sent; reason is a constant */
 } SessionPort;
 
@@ -62,6 +64,7 @@ typedef struct Session
 	Bucket		bucket;			/* commands a second */
 	int			refused;		/* refused frames since refused_since */
 	int64_t		refused_since;	/* monotonic milliseconds */
+	WheelEntry	due;			/* in relay->wheel */
 	struct Session *prev;		/* in relay->sessions */
 	struct Session *next;
 	struct Session *user_prev;	/* in user->sessions */
@@ -81,5 +84,6 @@ extern void session_refused(Session *session);
 extern void session_greet(Session *session);
 extern void session_going_away(Session *session);
 extern void session_tick(Session *session);
+extern void session_due(WheelEntry *entry, void *arg);
 
 #endif

@@ -166,6 +166,7 @@ typedef struct Wire
 {
 	Session    *session;		/* on it */
 	int			close_code;		/* 0: open */
+	size_t		takes;			/* frames that it takes when it is pushed */
 	char		last[4096];		/* the frame that take() gave */
 } Wire;
 
@@ -178,12 +179,21 @@ wire_wake(void *port)
 }
 
 static void
+wire_push(void *port)
+{
+	Wire	   *wire = port;
+
+	for (; wire->takes > 0 && wire->session->queue_count > 0; wire->takes--)
+		frame_unref(session_next(wire->session));
+}
+
+static void
 wire_close(void *port, int code, const char *reason)
 {
 	((Wire *) port)->close_code = code;
 }
 
-static const SessionPort wire_port = {wire_wake, wire_close};
+static const SessionPort wire_port = {wire_wake, wire_push, wire_close};
 
 /* The text of the next frame, without its header; "" when none waits. */
 static inline const char *

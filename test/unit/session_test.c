@@ -124,6 +124,25 @@ slow_reader_is_put_out(void **state)
 	frame_unref(frame);
 }
 
+/* Much in one turn of the loop: what goes out at once does not count as waiting. */
+static void
+fast_reader_stays(void **state)
+{
+	Wire		wire;
+	Frame	   *frame = frame_new("0123456789", 10);
+
+	login(&wire, "a");
+	config.max_queue_bytes = 100;
+	wire.takes = 20;
+	for (int i = 0; i < 28; i++)
+		session_send(wire.session, frame, FRAME_DURABLE);
+	assert_int_equal(wire.close_code, 0);
+	assert_int_equal(wire.takes, 0);
+	session_send(wire.session, frame, FRAME_DURABLE);
+	assert_int_equal(wire.close_code, CLOSE_TOO_SLOW);
+	frame_unref(frame);
+}
+
 static void
 one_user_has_so_many_connections(void **state)
 {
@@ -169,6 +188,7 @@ main(void)
 		LIVE_TEST(login_is_due_in_time),
 		LIVE_TEST(login_ends),
 		LIVE_TEST(slow_reader_is_put_out),
+		LIVE_TEST(fast_reader_stays),
 		LIVE_TEST(one_user_has_so_many_connections),
 		LIVE_TEST(offline_after_the_grace),
 	};
