@@ -62,13 +62,20 @@ database_epoch(void)
 	return epoch;
 }
 
-/* room_epoch(room_id) → text: 16 hexadecimal digits. */
+/* 16 hexadecimal digits. */
+char *
+epoch_of_room(int64 room_id)
+{
+	char	   *all = psprintf("%s/%u/%u/" INT64_FORMAT, database_epoch(), live_timeline(),
+							   MyDatabaseId, room_id);
+	uint64		hash = DatumGetUInt64(hash_any_extended((const unsigned char *) all, strlen(all), 0));
+
+	return psprintf("%016llx", (unsigned long long) hash);
+}
+
+/* room_epoch(room_id) → text */
 Datum
 taskchat_room_epoch(PG_FUNCTION_ARGS)
 {
-	char	   *all = psprintf("%s/%u/%u/" INT64_FORMAT, database_epoch(), live_timeline(),
-							   MyDatabaseId, PG_GETARG_INT64(0));
-	uint64		hash = DatumGetUInt64(hash_any_extended((const unsigned char *) all, strlen(all), 0));
-
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016llx", (unsigned long long) hash)));
+	PG_RETURN_TEXT_P(cstring_to_text(epoch_of_room(PG_GETARG_INT64(0))));
 }

@@ -2,8 +2,8 @@
  * relay.c
  *	  relay_run(): client frames in one transaction, each as its own user in
  *	  its own subtransaction.  The contract stands in sql/relay.sql; what a
- *	  frame does stands in the wire_* functions there, but for send_message,
- *	  which is the hot path and is called directly.
+ *	  frame does stands in the wire_* functions there, but for the hot paths,
+ *	  which are called directly: send_message and the frames of join.c.
  */
 #include "taskchat.h"
 
@@ -27,18 +27,19 @@
 
 PG_FUNCTION_INFO_V1(taskchat_relay_run);
 
-/* The frames that SQL functions serve: $1 is the frame, the others are the call's limits. */
+/* The frames that functions serve; in SQL $1 is the frame, the others are the call's limits. */
 typedef struct FrameKind
 {
 	const char *type;
-	const char *sql;
+	const char *sql;			/* NULL: run */
 	bool		read_only;		/* STABLE: the whole answer comes from one snapshot */
 	SPIPlanPtr	plan;
+	List	   *(*run) (Jsonb *frame, const FrameLimits *limits);	/* a List of FrameAnswer */
 } FrameKind;
 
 static FrameKind frame_kinds[] = {
-	{"join_task_room", "SELECT * FROM taskchat.wire_join($1, $2, $3)", true, NULL},
-	{"join_task_rooms", "SELECT * FROM taskchat.wire_join_many($1, $2, $3, $4)", true, NULL},
+	{"join_task_room", NULL, true, NULL, frame_join},
+	{"join_task_rooms", NULL, true, NULL, frame_join_many},
 	{"find_room", "SELECT * FROM taskchat.wire_find_room($1)", true, NULL},
 	{"get_messages", "SELECT * FROM taskchat.wire_get_messages($1, $2)", true, NULL},
 	{"get_events", "SELECT * FROM taskchat.wire_get_events($1, $2)", true, NULL},
@@ -57,7 +58,7 @@ typedef struct Call
 {
 	ReturnSetInfo *result;		/* where the rows go */
 	MemoryContext context;		/* lives as long as the call */
-	Datum		limits[3];		/* max_bytes, max_events, max_rooms */
+	FrameLimits limits;
 	const char *task_id;		/* of the frame that runs; may be NULL */
 	List	   *busy;			/* char *: tasks of which a room's lock was held */
 } Call;
@@ -146,7 +147,8 @@ static void
 run_sql(FrameKind *kind, Jsonb *frame, int command, Call *call)
 {
 	Oid			types[] = {JSONBOID, INT4OID, INT4OID, INT4OID};
-	Datum		values[] = {JsonbPGetDatum(frame), call->limits[0], call->limits[1], call->limits[2]};
+	Datum		values[] = {JsonbPGetDatum(frame), Int32GetDatum(call->limits.max_bytes), Int32GetDatum(call->limits.max_events),
+	Int32GetDatum(call->limits.max_rooms)};
 	uint64		i;
 
 	if (!kind->read_only)
@@ -175,6 +177,37 @@ run_sql(FrameKind *kind, Jsonb *frame, int command, Call *call)
 		tuplestore_putvalues(call->result->setResult, call->result->setDesc, columns, nulls);
 	}
 	SPI_finish();
+}
+
+static void
+put_text(Datum *columns, bool *nulls, int column, const char *value)
+{
+	nulls[column] = value == NULL;
+	if (value)
+		columns[column] = CStringGetTextDatum(value);
+}
+
+static void
+put_answer(const FrameAnswer *answer, int command, Call *call)
+{
+	Datum		columns[RESULT_COLUMNS] = {Int32GetDatum(command), Int64GetDatum(answer->room_id), Int64GetDatum(answer->seq)};
+	bool		nulls[RESULT_COLUMNS] = {false, answer->room_id == 0, answer->room_id == 0};
+
+	put_text(columns, nulls, 3, answer->role);
+	put_text(columns, nulls, 4, answer->sqlstate);
+	put_text(columns, nulls, 5, answer->constraint_name);
+	put_text(columns, nulls, 6, answer->message);
+	put_text(columns, nulls, 7, answer->data);
+	tuplestore_putvalues(call->result->setResult, call->result->setDesc, columns, nulls);
+}
+
+static void
+run_direct(FrameKind *kind, Jsonb *frame, int command, Call *call)
+{
+	ListCell   *cell;
+
+	foreach(cell, kind->run(frame, &call->limits))
+		put_answer(lfirst(cell), command, call);
 }
 
 /*
@@ -213,7 +246,9 @@ run_frame(const char *user_id, const char *text, int command, Call *call)
 	call->task_id = kind && kind->read_only ? NULL : json_string(frame, "task_id");
 	if (call->task_id)
 		refuse_busy(call);
-	if (kind)
+	if (kind && kind->run)
+		run_direct(kind, frame, command, call);
+	else if (kind)
 		run_sql(kind, frame, command, call);
 	else
 		run_send(frame, command, call);
@@ -333,8 +368,9 @@ taskchat_relay_run(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	call.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	call.context = CurrentMemoryContext;
-	for (i = 0; i < lengthof(call.limits); i++)
-		call.limits[i] = PG_GETARG_DATUM(3 + i);
+	call.limits.max_bytes = PG_GETARG_INT32(3);
+	call.limits.max_events = PG_GETARG_INT32(4);
+	call.limits.max_rooms = PG_GETARG_INT32(5);
 	per_frame = AllocSetContextCreate(CurrentMemoryContext, "taskchat frame", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(per_frame);
 	PG_TRY();

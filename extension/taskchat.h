@@ -92,6 +92,22 @@ extern int64 column_int64(HeapTuple tuple, int column, TupleDesc desc);
 extern void key_text(ScanKey key, AttrNumber column, const char *value);
 extern bool find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid);
 
+/* source.c: relations read by index scans */
+typedef struct SysScanDescData *SysScanDesc;
+
+typedef struct Source
+{
+	Relation	relation;		/* NULL: not open */
+	Relation	index;
+} Source;
+
+extern Source source_open(const char *name, const char *index);
+extern void source_close(Source *source);
+extern SysScanDesc source_scan(const Source *source, int nkeys, ScanKey keys);
+extern HeapTuple source_next(SysScanDesc scan);
+extern void source_end(SysScanDesc scan);
+extern void key_int64(ScanKey key, AttrNumber column, int64 value);
+
 /* member.c: who is where */
 /* What an address means to a user. */
 typedef struct Membership
@@ -107,6 +123,60 @@ extern void membership_find(const char *user_id, const char *task_id, const char
 extern RoomRole member_role(int64 room_id, const char *user_id, ItemPointer tid);
 extern void member_lock_first(const char *user_id, const char *task_id, const char *applicant_id,
 							  Membership *membership);
+
+/* presence.c: who is online */
+typedef struct Presence
+{
+	bool		is_online;
+	TimestampTz last_seen;		/* DT_NOBEGIN: never */
+	char	   *current_task_id;	/* NULL: none, or none that the viewer may know */
+} Presence;
+
+typedef struct PresenceReader
+{
+	Source		sessions;
+	Source		leases;
+	Source		seen;
+	Source		members;		/* opened when it is needed first */
+	char	   *holder;			/* whose lease was looked up last, or NULL */
+	bool		has_lease;
+	TimestampTz expires;
+} PresenceReader;
+
+extern void presence_begin(PresenceReader *reader);
+extern void presence_read(PresenceReader *reader, const char *user_id, const char *viewer, Presence *presence);
+extern void presence_end(PresenceReader *reader);
+
+/* epoch.c: how long what a client holds of a room is true */
+extern char *epoch_of_room(int64 room_id);
+
+/* line.c: a room's messages and events, by seq */
+extern List *line_texts(int64 room_id, int64 after, int64 up_to);
+
+/* join.c: frames that join rooms */
+typedef struct FrameLimits
+{
+	int			max_bytes;		/* of the reply's data */
+	int			max_events;		/* of a room */
+	int			max_rooms;
+} FrameLimits;
+
+/* A row of relay_run(). */
+typedef struct FrameAnswer
+{
+	int64		room_id;		/* 0: none */
+	int64		seq;			/* of the snapshot */
+	const char *role;			/* of who asks */
+	const char *sqlstate;		/* NULL: done */
+	const char *constraint_name;
+	const char *message;
+	const char *data;
+	int64		length;			/* of data */
+	bool		complete;		/* nothing after the snapshot's events is left out */
+} FrameAnswer;
+
+extern List *frame_join(Jsonb *frame, const FrameLimits *limits);
+extern List *frame_join_many(Jsonb *frame, const FrameLimits *limits);
 
 /* event.c: the durable events that are not messages */
 extern int64 event_append(Room *room, const char *kind, const char *actor_id, const char *payload);

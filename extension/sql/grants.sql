@@ -23,9 +23,8 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.room_line(bigint, bigint, int), taskchat.room_epoch(bigint), taskchat.visible_presence(text),
 	taskchat.wire_object(text[]), taskchat.wire_presence(taskchat.user_presence),
 	taskchat.wire_notification(taskchat.notifications), taskchat.wire_limit(jsonb, int), taskchat.wire_page(text[], int, int),
-	taskchat.wire_members(bigint, int), taskchat.wire_events(bigint, bigint, bigint, int, int),
-	taskchat.wire_newest(bigint, bigint, bigint, int), taskchat.wire_join(jsonb, int, int),
-	taskchat.wire_join_many(jsonb, int, int, int), taskchat.wire_find_room(jsonb), taskchat.wire_edit_message(jsonb),
+	taskchat.wire_events(bigint, bigint, bigint, int, int),
+	taskchat.wire_find_room(jsonb), taskchat.wire_edit_message(jsonb),
 	taskchat.wire_delete_message(jsonb), taskchat.wire_get_messages(jsonb, int), taskchat.wire_get_events(jsonb, int),
 	taskchat.wire_get_rooms(jsonb, int), taskchat.wire_mark_read(jsonb), taskchat.wire_user_presence(jsonb),
 	taskchat.wire_set_presence(jsonb), taskchat.wire_get_notifications(jsonb, int), taskchat.wire_mark_notification_read(jsonb)

@@ -12,38 +12,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION taskchat.shares_room_with(text) IS 'Internal: whether the identity may see that user';
 
-/* Sessions are unlogged, and no standby may touch them: there everybody is offline. */
 CREATE FUNCTION taskchat.presence_of(user_id text, viewer text)
 	RETURNS TABLE (is_online boolean, last_seen timestamptz, current_task_id text)
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	is_online := false;
-	IF NOT pg_is_in_recovery() THEN
-		SELECT true, s.current_task_id INTO is_online, current_task_id
-		FROM taskchat.sessions s JOIN taskchat.leases h ON h.holder = s.holder AND h.expires_at > clock_timestamp()
-		WHERE s.user_id = presence_of.user_id
-		ORDER BY s.current_task_id IS NULL, s.since DESC LIMIT 1;
-		is_online := FOUND;
-	END IF;
-	IF is_online THEN
-		last_seen := clock_timestamp();
-	ELSE
-		SELECT l.last_seen INTO last_seen FROM taskchat.last_seen l WHERE l.user_id = presence_of.user_id;
-		/* A lease that has run out is itself the trace, until somebody clears it away. */
-		IF NOT pg_is_in_recovery() THEN
-			last_seen := greatest(last_seen, (SELECT max(h.expires_at)
-				FROM taskchat.sessions s JOIN taskchat.leases h ON h.holder = s.holder WHERE s.user_id = presence_of.user_id));
-		END IF;
-	END IF;
-	IF current_task_id IS NOT NULL AND NOT EXISTS (SELECT FROM taskchat.task_members m
-		WHERE m.user_id = viewer AND m.task_id = presence_of.current_task_id)
-	THEN
-		current_task_id := NULL;
-	END IF;
-	RETURN NEXT;
-END
-$$;
+	AS 'MODULE_PATHNAME', 'taskchat_presence_of' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION taskchat.presence_of(text, text) IS 'Internal: presence of a user as the viewer may see it';
 
 CREATE FUNCTION taskchat.visible_presence(user_id text)

@@ -293,22 +293,7 @@ $$;
 COMMENT ON FUNCTION taskchat.relay_notifications(text[], bigint[]) IS 'Relay: notifications after a seq';
 
 CREATE FUNCTION taskchat.relay_attach(users text[]) RETURNS TABLE (user_id text, room_id bigint, seq bigint, ended bigint)
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY
-	SELECT u.user_id, a.room_id, a.seq, a.ended
-	FROM unnest(users) AS u (user_id),
-		LATERAL (
-			SELECT NULL::bigint, coalesce((SELECT c.last_seq FROM taskchat.notification_counters c WHERE c.user_id = u.user_id), 0),
-				coalesce((SELECT s.xid::text::bigint FROM taskchat.sign_outs s WHERE s.user_id = u.user_id), 0)
-			UNION ALL
-			SELECT m.room_id, r.last_seq, NULL FROM taskchat.task_members m JOIN taskchat.task_rooms r USING (room_id)
-			WHERE m.user_id = u.user_id
-		) AS a (room_id, seq, ended)
-	ORDER BY u.user_id, a.room_id NULLS FIRST;
-END
-$$;
+	AS 'MODULE_PATHNAME', 'taskchat_relay_attach' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION taskchat.relay_attach(text[]) IS 'Relay: rooms and positions of connected users';
 
 CREATE FUNCTION taskchat.relay_activity(rooms bigint[], users text[], after bigint[])

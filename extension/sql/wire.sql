@@ -1,7 +1,7 @@
 /*
  * wire: what the client frames do, one function a frame, and the texts of
  * their replies.  relay_run() calls them (relay.c) with the rights and the
- * identity of the user.
+ * identity of the user.  send_message and the joins are in C (message.c, join.c).
  *
  * Whatever a client may write ends in one of the SQLSTATEs that the README
  * lists as wire codes: a wrong type is 22P02 or 22023, never an internal
@@ -66,31 +66,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION taskchat.wire_page(text[], int, int) IS 'Internal: a page cut by number and bytes';
 
-/* The first members of a room, at most 200 and at most max_bytes of them. */
-CREATE FUNCTION taskchat.wire_members(room_id bigint, max_bytes int, OUT members text, OUT total bigint, OUT cut boolean)
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	shown text[];
-BEGIN
-	SELECT count(*) INTO total FROM taskchat.task_members m WHERE m.room_id = wire_members.room_id;
-	WITH first AS MATERIALIZED (
-		SELECT m.* FROM taskchat.task_members m WHERE m.room_id = wire_members.room_id
-		ORDER BY m.joined_seq, m.user_id LIMIT 200
-	), present AS MATERIALIZED (
-		SELECT p.* FROM taskchat.get_presence((SELECT array_agg(f.user_id) FROM first f)) p
-	)
-	SELECT array_agg(taskchat.wire_object(ARRAY['user_id', to_json(f.user_id)::text, 'role', to_json(f.role)::text,
-			'last_read_seq', f.last_read_seq::text, 'last_delivered_seq', f.last_delivered_seq::text,
-			'is_online', to_json(coalesce(p.is_online, false))::text, 'last_seen', to_json(taskchat.json_time(p.last_seen))::text,
-			'current_task_id', to_json(p.current_task_id)::text]) ORDER BY f.joined_seq, f.user_id)
-		INTO shown
-		FROM first f LEFT JOIN present p USING (user_id);
-	SELECT p.list, p.has_more OR total > 200 INTO members, cut FROM taskchat.wire_page(shown, 200, max_bytes) p;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_members(bigint, int) IS 'Internal: a room''s first members as on the wire';
-
 /* Events of a line after a seq as one JSON array, cut by number and bytes, never below one. */
 CREATE FUNCTION taskchat.wire_events(room_id bigint, after_seq bigint, last_seq bigint, max_rows int, max_bytes int,
 		OUT events text, OUT reached bigint)
@@ -106,121 +81,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION taskchat.wire_events(bigint, bigint, bigint, int, int) IS 'Internal: a stretch of a line as on the wire';
-
-/* The newest 50 events up to last_seq, oldest first; where they are too many bytes the oldest are left out. */
-CREATE FUNCTION taskchat.wire_newest(room_id bigint, first_seq bigint, last_seq bigint, max_bytes int) RETURNS text
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (SELECT '[' || coalesce(string_agg(l.event, ',' ORDER BY l.seq), '') || ']'
-		FROM (SELECT r.seq, r.event, sum(octet_length(r.event) + 1) OVER (ORDER BY r.seq DESC) AS bytes
-			FROM taskchat.room_line(wire_newest.room_id, greatest(last_seq - 50, first_seq - 1), 50) r
-			WHERE r.seq <= wire_newest.last_seq) l
-		WHERE l.bytes <= max_bytes OR l.seq = wire_newest.last_seq);
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_newest(bigint, bigint, bigint, int) IS 'Internal: the newest stretch of a line as on the wire';
-
-CREATE FUNCTION taskchat.wire_join(frame jsonb, max_bytes int, max_events int) RETURNS taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer taskchat.wire_row;
-	room taskchat.task_rooms;
-	room_epoch text;
-	after_seq bigint := (frame ->> 'after_seq')::bigint;
-	reset boolean := false;
-	shown record;
-	head text;
-	events text;
-	reached bigint;
-BEGIN
-	answer.room_id := taskchat.find_room(frame ->> 'task_id', frame ->> 'applicant_id', false);
-	SELECT r.* INTO STRICT room FROM taskchat.task_rooms r WHERE r.room_id = answer.room_id;
-	SELECT m.role INTO STRICT answer.role FROM taskchat.task_members m
-	WHERE m.room_id = room.room_id AND m.user_id = taskchat.current_user_id();
-	room_epoch := taskchat.room_epoch(room.room_id);
-	SELECT w.* INTO shown FROM taskchat.wire_members(room.room_id, max_bytes / 2) w;
-	head := taskchat.wire_object(ARRAY['task_id', to_json(room.task_id)::text, 'applicant_id', to_json(room.applicant_id)::text,
-		'first_seq', room.first_seq::text, 'last_seq', room.last_seq::text, 'epoch', to_json(room_epoch)::text,
-		'role', to_json(answer.role)::text, 'status', to_json(room.status)::text, 'members', shown.members]
-		|| CASE WHEN shown.cut THEN ARRAY['members_total', shown.total::text] ELSE '{}' END);
-	IF after_seq IS NOT NULL THEN
-		reset := coalesce(frame ->> 'epoch' <> room_epoch, false) OR after_seq > room.last_seq OR after_seq < room.first_seq - 1;
-	END IF;
-	IF after_seq IS NULL OR reset THEN
-		events := taskchat.wire_newest(room.room_id, room.first_seq, room.last_seq, max_bytes - octet_length(head) - 64);
-		reached := room.last_seq;
-	ELSE
-		SELECT e.events, e.reached INTO events, reached
-		FROM taskchat.wire_events(room.room_id, after_seq, room.last_seq, max_events, max_bytes - octet_length(head) - 64) e;
-	END IF;
-	answer.seq := room.last_seq;
-	answer.data := left(head, -1) || ',"events":' || events || ',"complete":' || to_json(reached >= room.last_seq)::text
-		|| ',"reset":' || to_json(reset)::text || '}';
-	RETURN answer;
-EXCEPTION WHEN no_data_found THEN
-	RAISE insufficient_privilege USING MESSAGE = 'no such room, or you may not do that in it';
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_join(jsonb, int, int) IS 'Frame join_task_room';
-
-/*
- * The rooms get what room the reply has left, after what the others need to
- * be refused; the first one that no longer fits, and all after it, come with
- * state 54000 and constraint name reply_full, which the relay knows.
- */
-CREATE FUNCTION taskchat.wire_join_many(frame jsonb, max_bytes int, max_events int, max_rooms int) RETURNS SETOF taskchat.wire_row
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	room record;
-	answer taskchat.wire_row;
-	state text;
-	reason text;
-	address text;
-	room_left bigint;
-	joined int := 0;
-	filled boolean := false;
-BEGIN
-	IF jsonb_typeof(frame -> 'rooms') IS DISTINCT FROM 'array' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'rooms must be an array';
-	END IF;
-	SELECT max_bytes - coalesce(sum(octet_length(r.value::text) + 200), 0) INTO room_left
-	FROM jsonb_array_elements(frame -> 'rooms') AS r (value);
-	FOR room IN SELECT r.value, r.n FROM jsonb_array_elements(frame -> 'rooms') WITH ORDINALITY AS r (value, n) ORDER BY r.n LOOP
-		address := taskchat.wire_object(ARRAY['task_id', coalesce((room.value -> 'task_id')::text, 'null'),
-			'applicant_id', coalesce((room.value -> 'applicant_id')::text, 'null')]);
-		BEGIN
-			IF NOT filled AND joined < max_rooms THEN
-				answer := taskchat.wire_join(room.value, greatest(room_left, 1024)::int, max_events);
-				filled := joined > 0 AND octet_length(answer.data) > room_left
-					OR joined > 0 AND answer.data LIKE '%,"complete":false,"reset":false}' AND octet_length(answer.data) > room_left / 2;
-			ELSE
-				filled := true;
-			END IF;
-			IF filled THEN
-				answer := NULL;
-				answer.sqlstate := '54000';
-				answer.constraint_name := 'reply_full';
-				answer.message := 'the reply is full; ask again';
-				answer.data := address;
-			ELSE
-				joined := joined + 1;
-				room_left := room_left - octet_length(answer.data);
-			END IF;
-		EXCEPTION WHEN insufficient_privilege OR data_exception OR not_null_violation OR program_limit_exceeded THEN
-			GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-			answer := NULL;
-			answer.sqlstate := state;
-			answer.message := reason;
-			answer.data := address;
-		END;
-		RETURN NEXT answer;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION taskchat.wire_join_many(jsonb, int, int, int) IS 'Frame join_task_rooms: one row a room';
 
 CREATE FUNCTION taskchat.wire_find_room(frame jsonb) RETURNS taskchat.wire_row
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
