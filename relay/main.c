@@ -4,6 +4,7 @@
  *	  them in the opposite one.  The only file that exits.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -29,6 +30,9 @@
 
 #define EXIT_SETTINGS 2
 #define FAREWELL_SECONDS 2.0	/* the database has so long to hear it */
+#define TIDY_SECONDS 5.0		/* between two looks at memory that lies idle */
+#define TIDY_FRAMES 1000		/* frames in that time above which nobody has time for it */
+#define TIDY_BYTES (1024 * 1024)	/* less is not worth it */
 
 extern char **environ;
 
@@ -50,6 +54,8 @@ typedef struct Daemon
 	double		drain_until;	/* clock_seconds() when it is over anyway */
 	bool		said_farewell;	/* the database was told */
 	ev_timer	watchdog;		/* tells the service manager that the loop turns */
+	ev_timer	tidying;		/* gives memory back to the system */
+	uint64_t	tidy_frames;	/* frames in and out, when that was looked at last */
 } Daemon;
 
 /* Tells the service manager, where there is one, how we are. */
@@ -105,6 +111,28 @@ start_watchdog(Daemon *daemon)
 		return;
 	ev_timer_init(&daemon->watchdog, feed_watchdog, seconds / 2, seconds / 2);
 	ev_timer_start(daemon->loop, &daemon->watchdog);
+}
+
+/*
+ * After a flood the allocator keeps what it once took; when it is quiet again
+ * the system gets it back.
+ */
+static void
+tidy(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	Daemon	   *daemon = watcher->data;
+	uint64_t	frames = daemon->relay.metrics.received + daemon->relay.metrics.frames;
+	bool		quiet = frames - daemon->tidy_frames < TIDY_FRAMES;
+	struct mallinfo2 info;
+
+	(void) loop;
+	(void) events;
+	daemon->tidy_frames = frames;
+	if (!quiet)
+		return;
+	info = mallinfo2();
+	if (info.fordblks > TIDY_BYTES && info.fordblks > info.uordblks / 4)
+		(void) malloc_trim(0);
 }
 
 static void
@@ -272,6 +300,9 @@ run(Daemon *daemon)
 		log_write(LOG_LEVEL_INFO, "main", 0, "taskchat-relay %s on %s", TASKCHAT_VERSION, daemon->config->listen);
 		notify_manager("READY=1");
 		start_watchdog(daemon);
+		ev_timer_init(&daemon->tidying, tidy, TIDY_SECONDS, TIDY_SECONDS);
+		daemon->tidying.data = daemon;
+		ev_timer_start(daemon->loop, &daemon->tidying);
 		ev_run(daemon->loop, 0);
 		server_free(daemon->server);
 	}

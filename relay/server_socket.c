@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <utlist.h>
 
@@ -91,7 +92,10 @@ socket_shut(Socket *socket)
 	}
 	ssl = lws_get_ssl(socket->wsi);
 	if (ssl)
+	{
 		(void) SSL_shutdown(ssl);
+		ERR_clear_error();		/* nobody else is to find what went wrong here */
+	}
 	(void) shutdown(lws_get_socket_fd(socket->wsi), SHUT_WR);
 	socket->shut = true;
 	socket_await(socket, LINGER_TIME);

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
-import { World, sleep, until } from './world.mjs';
+import { PING, Wire } from './wire.mjs';
+import { World, sleep, token, until } from './world.mjs';
 
 let world;
 before(async () => {
@@ -88,6 +89,11 @@ test('time limits: silence, headers and bodies by drops, no log-in, no pong', as
   await talk.goesOn();
   assert.equal(talk.ada.closed, null);
   assert.ok(descriptors(relay) <= before);
+  const mute = await Wire.open(world.port, { Authorization: `Bearer ${token('ben')}` });
+  await mute.until(() => mute.frames.some((f) => f.opcode === PING));
+  assert.ok(await mute.until(() => mute.closeCode() !== null, 30000));
+  assert.equal(mute.closeCode(), 4408);
+  await mute.destroy();
   const deaf = world.client('ben', { headers: {} });
   await deaf.event('welcome');
   deaf.socket.pause();
