@@ -94,14 +94,17 @@ test('types of a strict application fit', () => {
 	fs.mkdirSync(types, { recursive: true });
 	for (const name of ['react', 'react-dom'])
 		fs.symlinkSync(path.join(modules, '@types', name), path.join(types, name));
-	write('tsconfig.json', JSON.stringify({ compilerOptions: {
-		strict: true, noEmit: true, module: 'nodenext', moduleResolution: 'nodenext', jsx: 'react-jsx', target: 'es2022',
-		lib: ['es2022', 'dom'], exactOptionalPropertyTypes: true, types: ['react'],
-	}, files: ['app.tsx'] }));
-	try {
-		run(path.join(modules, '.bin', 'tsc'), '-p', '.');
-	} catch (error) {
-		assert.fail(error.stdout);
+	/* The last is what Next.js writes into a new project. */
+	for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['esnext', 'bundler'], ['esnext', 'node']]) {
+		write('tsconfig.json', JSON.stringify({ compilerOptions: {
+			strict: true, noEmit: true, module, moduleResolution, jsx: 'react-jsx', target: 'es2022',
+			lib: ['es2022', 'dom'], exactOptionalPropertyTypes: true, types: ['react'],
+		}, files: ['app.tsx'] }));
+		try {
+			run(path.join(modules, '.bin', 'tsc'), '-p', '.');
+		} catch (error) {
+			assert.fail(`${moduleResolution}: ${error.stdout}`);
+		}
 	}
 });
 
