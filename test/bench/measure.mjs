@@ -158,6 +158,7 @@ async function runLoad(bench, peer, work, server, database) {
   if (tracer) await stop(tracer, 'SIGINT');
   if (load.out.trim() === '') throw new Error(`the generator ended with ${code}: ${load.log.trim()} ${server.child.log.trim()}`.slice(0, 2000));
   const result = { ...JSON.parse(load.out), delivered: code === 0 };
+  if (!peer.statement) for (const name of ['commit_ms', 'after_commit_ms', 'postgres_cpu_us_per_message']) delete result[name];
   if (talk) result.batches = batches();
   if (!tracer) return result;
   return { ...result, mode: 'calls', calls: countCalls(readFileSync(trace, 'utf8'), result.began, result.ended) };

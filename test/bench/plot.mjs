@@ -1,12 +1,12 @@
-// A workload's medians as an SVG: a panel a figure, a bar a peer. Colours follow
-// the reader's light or dark mode.
-import { figureTitle, figuresOf, written } from './report.mjs';
+// Figures as an SVG: a panel a figure, a bar a row. Colours follow the reader's
+// light or dark mode.
+import { figureTitle, written } from './report.mjs';
 
-const NAMES = 210;
-const BARS = 330;
-const VALUES = 80;
+const NAMES = 200;
+const BARS = 380;
+const VALUES = 70;
 const LINE = 20;
-const HEAD = 30;
+const HEAD = 28;
 
 const STYLE = `
 text { font: 12px system-ui, sans-serif; fill: #24292f; }
@@ -23,37 +23,39 @@ text { fill: #e6edf3; }
 .axis { stroke: #30363d; }
 }`;
 
-const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-const text = (x, y, kind, words, anchor = 'start') => `<text x="${x}" y="${y}" class="${kind}" text-anchor="${anchor}">${escaped(words)}</text>`;
+const escaped = (words) => words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+const text = (x, y, kind, words, anchor = 'start') => `<text x="${x.toFixed(1)}" y="${y}" class="${kind}" text-anchor="${anchor}">${escaped(words)}</text>`;
 
-function panel(figure, rows, titles, top) {
-  const bars = Object.entries(rows).filter(([, row]) => row[figure] !== undefined);
-  const longest = Math.max(...bars.map(([, row]) => row[figure]), 0) || 1;
+function panel(figure, rows, top) {
+  const longest = Math.max(...rows.map(({ row }) => row[figure])) || 1;
   const lines = [text(0, top + 16, 'figure', figureTitle(figure))];
-  bars.forEach(([peer, row], i) => {
+  rows.forEach(({ name, row, ours }, i) => {
     const y = top + HEAD + i * LINE;
     const width = Math.max(1, (Math.max(0, row[figure]) / longest) * BARS);
     lines.push(
-      text(NAMES - 8, y + 12, 'name', titles[peer], 'end'),
-      `<rect x="${NAMES}" y="${y}" width="${width.toFixed(1)}" height="${LINE - 6}" rx="2" class="${peer.startsWith('taskchat') ? 'ours' : 'bar'}"/>`,
-      text(NAMES + width + 6, y + 12, 'value', written(figure, row[figure])),
+      text(NAMES - 8, y + 11, 'name', name, 'end'),
+      `<rect x="${NAMES}" y="${y}" width="${width.toFixed(1)}" height="${LINE - 6}" rx="2" class="${ours ? 'ours' : 'bar'}"/>`,
+      text(NAMES + width + 6, y + 11, 'value', written(figure, row[figure])),
     );
   });
-  const bottom = top + HEAD + bars.length * LINE;
+  const bottom = top + HEAD + rows.length * LINE;
   lines.push(`<line x1="${NAMES}" x2="${NAMES}" y1="${top + HEAD - 4}" y2="${bottom - 2}" class="axis"/>`);
   return { lines, bottom };
 }
 
-// rows: peer → figures, as report.mjs makes them.
-export function plot(title, rows, titles) {
-  const lines = [text(0, 18, 'title', title)];
-  let top = 28;
-  for (const figure of figuresOf(rows)) {
-    const drawn = panel(figure, rows, titles, top);
+// figures: names of report.mjs's; rows: [{name, row: figure → median, ours}].
+export function plot(title, figures, rows) {
+  const lines = [text(0, 16, 'title', title)];
+  let top = 26;
+  for (const figure of figures) {
+    const having = rows.filter(({ row }) => row[figure] !== undefined);
+    if (having.length === 0) continue;
+    const drawn = panel(figure, having, top);
     lines.push(...drawn.lines);
-    top = drawn.bottom + 8;
+    top = drawn.bottom + 6;
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -4 ${NAMES + BARS + VALUES + 16} ${top + 4}" width="${NAMES + BARS + VALUES + 16}" role="img" aria-label="${escaped(title)}">
+  const width = NAMES + BARS + VALUES;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -4 ${width + 16} ${top + 8}" width="${width + 16}" height="${top + 8}" role="img" aria-label="${escaped(title)}">
 <style>${STYLE}
 </style>
 ${lines.join('\n')}

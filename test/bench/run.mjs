@@ -21,7 +21,7 @@ import nodeWs from './peers/node-ws.mjs';
 import { raw, rawCoalesced } from './peers/raw.mjs';
 import socketio from './peers/socketio.mjs';
 import taskchat from './peers/taskchat.mjs';
-import { plot } from './plot.mjs';
+import { plots } from './plots.mjs';
 import { summarize, table, told } from './report.mjs';
 import { targets } from './targets.mjs';
 import { workloads } from './workloads.mjs';
@@ -86,7 +86,7 @@ export function write(directory, runs, about) {
   const tables = Object.entries(summary).map(([name, rows]) => table(workloads[name].title, rows, titles));
   writeFileSync(path.join(directory, 'results.json'), `${JSON.stringify({ about, summary }, null, 1)}\n`);
   writeFileSync(path.join(directory, 'results.md'), [about.text, '', targets(summary), '', ...tables].join('\n'));
-  for (const [name, rows] of Object.entries(summary)) writeFileSync(path.join(directory, `${name}.svg`), plot(workloads[name].title, rows, titles));
+  for (const [name, svg] of Object.entries(plots(summary, titles))) writeFileSync(path.join(directory, `${name}.svg`), svg);
 }
 
 async function main(directory) {
@@ -100,7 +100,7 @@ async function main(directory) {
     console.log(about.text);
     for (const name of names) {
       const takers = wanted.filter((peer) => workloads[name].peers.includes(peer));
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < Math.min(rounds, workloads[name].rounds ?? rounds); round++) {
         for (const peer of takers) {
           const run = await measured(bench, name, workloads[name], peers[peer], round);
           runs.push(run);

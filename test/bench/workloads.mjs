@@ -6,6 +6,7 @@
 //   settings                    of the relay, by name
 //   heartbeat                   seconds between pings of every server (25)
 //   calls                       the server's system calls are counted
+//   rounds                      at most: counts differ little
 //   limit                       seconds after which a run has failed (120)
 
 const databases = ['taskchat', 'node-ws', 'socketio'];
@@ -24,7 +25,7 @@ export const workloads = {
   },
   'w1-paced': {
     title: 'W1: one room of 1,000, 100 messages a second', peers: everybody,
-    ...oneRoom, args: { senders: 4, rate: 100, messages: 1000, warm: 100 },
+    ...oneRoom, args: { senders: 4, rate: 100, messages: 600, warm: 100 },
   },
   'w2-closed': {
     title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: [...databases, 'raw', 'pgbench'],
@@ -32,7 +33,7 @@ export const workloads = {
   },
   'w2-paced': {
     title: 'W2: 2,500 rooms of two, 1,000 messages a second', peers: [...databases, 'raw'],
-    ...pairs(5000), args: { senders: 16, rate: 1000, messages: 10000, warm: 1000 },
+    ...pairs(5000), args: { senders: 16, rate: 1000, messages: 8000, warm: 1000 },
   },
   'w2-acks': {
     title: 'W2: 2,500 rooms of two, 1,000 messages a second, every delivery acknowledged', peers: ['taskchat'],
@@ -68,27 +69,27 @@ export const workloads = {
   },
   'growth-1000-connections': {
     title: 'Growth: 1,000 connections, 500 messages a second', peers: ['taskchat'],
-    ...pairs(1000), args: { senders: 16, rate: 500, messages: 5000, warm: 500 },
+    ...pairs(1000), args: { senders: 16, rate: 500, messages: 3000, warm: 500 },
   },
   'growth-10000-connections': {
     title: 'Growth: 10,000 connections, 500 messages a second', peers: ['taskchat'],
-    ...pairs(10000), args: { senders: 16, rate: 500, messages: 5000, warm: 500 }, limit: 240,
+    ...pairs(10000), args: { senders: 16, rate: 500, messages: 3000, warm: 500 }, limit: 240,
   },
   'growth-100-rooms': {
     title: 'Growth: 200 connections in 100 rooms of two, 500 messages a second', peers: ['taskchat'],
-    clients: 200, rooms: 100, args: { senders: 16, rate: 500, messages: 5000, warm: 500 },
+    clients: 200, rooms: 100, args: { senders: 16, rate: 500, messages: 3000, warm: 500 },
   },
   'growth-10000-rooms': {
     title: 'Growth: 200 connections in 10,000 rooms of two, 500 messages a second', peers: ['taskchat'],
-    clients: 200, rooms: 10000, roomsEach: 100, args: { senders: 16, rate: 500, messages: 5000, warm: 500 }, limit: 240,
+    clients: 200, rooms: 10000, roomsEach: 100, args: { senders: 16, rate: 500, messages: 3000, warm: 500 }, limit: 240,
   },
   'calls-single': {
     title: 'System calls: one room of 1,000, 10 messages a second', peers: ['taskchat', 'node-ws', 'raw'],
-    ...oneRoom, args: { senders: 1, rate: 10, messages: 50, warm: 10 }, calls: true,
+    ...oneRoom, args: { senders: 1, rate: 10, messages: 50, warm: 10 }, calls: true, rounds: 1,
   },
   'calls-queued': {
     title: 'System calls: one room of 1,000, 4 messages in one transaction, twice a second', peers: ['taskchat', 'node-ws', 'raw'],
-    ...oneRoom, args: { senders: 1, rate: 8, burst: 4, messages: 40, warm: 8 }, calls: true,
+    ...oneRoom, args: { senders: 1, rate: 8, burst: 4, messages: 40, warm: 8 }, calls: true, rounds: 1,
   },
 };
 
