@@ -212,7 +212,7 @@ judge_headers(RequestHead *head, RequestProblem *problem)
 	return expect && !head->expects_continue && !head->http_1_0 ? bad(problem, 417, "only 100-continue can be expected") : REQUEST_WHOLE;
 }
 
-/* The end of the line that begins here, "" in its place; NULL for a bare CR or LF, or U+0000. */
+/* The end of the line that begins here, "" in its place; NULL for a bare CR or LF. */
 static char *
 end_line(char *line)
 {
@@ -229,9 +229,14 @@ static RequestState
 read_head(RequestHead *head, RequestProblem *problem)
 {
 	char	   *line = head->text;
-	char	   *next = end_line(line);
-	RequestState state = next ? read_request_line(head, line, problem) : bad(problem, 400, "a line does not end as it must");
+	char	   *next;
+	RequestState state;
 
+	/* It would end the text for us, and for nobody else. */
+	if (strlen(head->text) < head->size)
+		return bad(problem, 400, "U+0000 is not allowed");
+	next = end_line(line);
+	state = next ? read_request_line(head, line, problem) : bad(problem, 400, "a line does not end as it must");
 	while (state == REQUEST_WHOLE && next[0] != '\0' && strcmp(next, "\r\n") != 0)
 	{
 		line = next;

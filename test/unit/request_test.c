@@ -58,6 +58,19 @@ bad(const char *text, int status)
 	assert_null(head.text);
 }
 
+/* U+0000, wherever it stands, hides nothing behind it. */
+#define bad_nul(bytes) bad_bytes(bytes, sizeof(bytes) - 1)
+
+static void
+bad_bytes(const char *bytes, size_t len)
+{
+	size_t		used = 0;
+
+	assert_int_equal(request_parse(&head, bytes, len, &used, &problem), REQUEST_BAD);
+	assert_int_equal(problem.status, 400);
+	assert_null(head.text);
+}
+
 static void
 targets(void **state)
 {
@@ -134,6 +147,9 @@ headers(void **state)
 	bad("GET / HTTP/1.1\nHost: x\nX: \x01\n\n", 400);
 	bad("GET / HTTP/1.1\nHost: x\nX: a\rb\n\n", 400);
 	bad("GET / HTTP/1.1\nHost: x\nAuthorization: Bearer a\nAuthorization: Bearer b\n\n", 400);
+	bad_nul("GET / HTTP/1.1\r\nHost: x\r\n\0Content-Length: 5\r\n\r\n");
+	bad_nul("GET / HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n");
+	bad_nul("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
 static void
