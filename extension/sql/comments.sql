@@ -115,7 +115,6 @@ COMMENT ON POLICY sender_writes ON taskchat.task_messages IS 'Users send as them
 
 COMMENT ON INDEX taskchat.task_members_user_task IS 'The rooms of a user: policies, addresses';
 COMMENT ON INDEX taskchat.task_messages_reply_to IS 'Replies to a message that goes';
-COMMENT ON INDEX taskchat.task_messages_deleted IS 'Deleted messages, which are not unread';
 COMMENT ON INDEX taskchat.task_messages_time IS 'Messages of a period';
 COMMENT ON INDEX taskchat.task_messages_search IS 'Full-text search';
 COMMENT ON INDEX taskchat.delivery_samples_time IS 'Samples of a period';

@@ -78,8 +78,6 @@ ALTER TABLE taskchat.task_messages ADD CONSTRAINT task_messages_reply_to_fkey
 /* Rows come in the order of time. */
 CREATE INDEX task_messages_time ON taskchat.task_messages USING brin (created_at);
 CREATE INDEX task_messages_reply_to ON taskchat.task_messages (reply_to) WHERE reply_to IS NOT NULL;
-/* unread() counts them. */
-CREATE INDEX task_messages_deleted ON taskchat.task_messages (room_id, seq) WHERE deleted_at IS NOT NULL;
 /* search_messages() repeats the expression.  A short list of pending entries keeps each sender's share of merging it small. */
 CREATE INDEX task_messages_search ON taskchat.task_messages USING gin (pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig, content))
 	WITH (gin_pending_list_limit = 256);
