@@ -20,8 +20,8 @@
 #include "http.h"
 
 #define INPUT_BYTES (64 * 1024 * 1024)	/* of requests that are not whole, all sockets together */
-#define LINGER_TIME 2000		/* ms that a client has to end too */
-#define LINGER_BYTES (1024 * 1024)	/* that are thrown away meanwhile */
+#define LINGER_TIME 5000		/* ms that a client has to end too */
+#define LINGER_BYTES (64 * 1024 * 1024)	/* that are thrown away meanwhile: a client may read only when all is sent */
 
 /*
  * Sends bytes, or has the library keep what the kernel does not take.  False:

@@ -32,6 +32,7 @@ const api = (token) => {
     ['API: send without a length', post('/api/tasks/own/send-message', token, '', []), '411'],
     ['API: send in chunks', post('/api/tasks/own/send-message', token, '0\r\n\r\n', ['Transfer-Encoding: chunked']), '411'],
     ['API: send too much', post('/api/tasks/own/send-message', token, JSON.stringify({ content: 'x'.repeat(70000) })), '413'],
+    ['API: send ten megabytes', post('/api/tasks/own/send-message', token, 'x'.repeat(1e7)), '413'],
     ['API: announce too much', post('/api/tasks/own/send-message', token, '{', ['Content-Length: 1000000000']), '413'],
     ['API: send no JSON', post('/api/tasks/own/send-message', token, '{content}'), '400'],
     ['API: send an array', post('/api/tasks/own/send-message', token, '[]'), '400'],
