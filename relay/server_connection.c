@@ -75,7 +75,7 @@ static size_t
 connection_gather(Connection *connection)
 {
 	Session    *session = connection->session;
-	unsigned char *p = connection->server->buffer + LWS_PRE;
+	unsigned char *p = connection->server->buffer;
 	size_t		used = 0;
 
 	while (session->queue_count > 0)
@@ -92,22 +92,15 @@ connection_gather(Connection *connection)
 	return used;
 }
 
-/* Sends one frame that is larger than the send buffer. */
+/* Sends one frame from where it is: the only one, or one that is larger than the send buffer. */
 static bool
-connection_send_large(Connection *connection)
+connection_send_one(Connection *connection)
 {
 	Frame	   *frame = session_next(connection->session);
 	size_t		len;
 	const void *bytes = frame_bytes(frame, &len);
-	unsigned char *copy = malloc(LWS_PRE + len);
-	bool		ok = false;
+	bool		ok = socket_write(connection->socket, bytes, len);
 
-	if (copy)
-	{
-		memcpy(copy + LWS_PRE, bytes, len);
-		ok = lws_write(connection->wsi, copy + LWS_PRE, len, LWS_WRITE_RAW) >= (int) len;
-		free(copy);
-	}
 	frame_unref(frame);
 	return ok;
 }
@@ -126,9 +119,8 @@ connection_flush(Connection *connection)
 			lws_callback_on_writable(connection->wsi);
 			return true;
 		}
-		len = connection_gather(connection);
-		if (len == 0 ? !connection_send_large(connection)
-			: lws_write(connection->wsi, connection->server->buffer + LWS_PRE, len, LWS_WRITE_RAW) < (int) len)
+		len = connection->session->queue_count > 1 ? connection_gather(connection) : 0;
+		if (len == 0 ? !connection_send_one(connection) : !socket_write(connection->socket, connection->server->buffer, len))
 			return false;
 	}
 	return true;

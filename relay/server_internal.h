@@ -19,7 +19,6 @@
 #include "wheel.h"
 
 #define SEND_BYTES 65536		/* at most so much in one send */
-#define TOKEN_BYTES 8192
 
 typedef struct ServerTls ServerTls;
 
@@ -120,7 +119,7 @@ struct Server
 	Connection *connections;	/* upgraded ones */
 	Wheel		wheel;			/* of these, by when they are to be looked at */
 	Connection *waking;			/* those with frames to be sent in this turn */
-	unsigned char buffer[LWS_PRE + SEND_BYTES]; /* one send */
+	unsigned char buffer[SEND_BYTES];	/* one send */
 };
 
 /* server_listen.c */
