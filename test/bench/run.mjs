@@ -38,7 +38,7 @@ function processors() {
   });
 }
 
-function compile(directory) {
+export function compile(directory) {
   const build = (name, sources, ...libraries) => {
     const program = path.join(directory, name);
     execFileSync('cc', ['-O2', '-g', '-Wall', '-Wextra', '-Wno-unused-parameter', '-D_GNU_SOURCE', ...sources.map((source) => path.join(here, source)), '-o', program, ...libraries], { stdio: 'inherit' });
