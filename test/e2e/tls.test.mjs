@@ -79,6 +79,9 @@ test('wss with node, https with curl', async () => {
   await ada.event('message_received');
   for (let i = 0; i < 30; i++) await world.as('ben', 'SELECT taskchat.send_message($1, $2)', ['secret', 'y'.repeat(16000)]);
   await until('all of them', () => ada.of('message_received').length === 31);
+  // Many records of TLS at once, and none is left lying.
+  const pings = Array.from({ length: 40 }, (_, i) => ada.ask({ type: 'ping', padding: 'z'.repeat(60000 + i) }));
+  for (const reply of await Promise.all(pings)) assert.equal(reply.ok, true);
   const page = await ada.good({ type: 'get_messages', task_id: 'secret', limit: 15 });
   assert.ok(page.messages.length > 5);
   assert.equal(execFileSync('curl', ['-sS', '--cacert', file('certificate.pem'), `https://localhost:${world.port}/healthz`], { encoding: 'utf8' }).trim(), 'ok');
