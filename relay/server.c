@@ -1,8 +1,8 @@
 /*
  * server.c
  *	  The library on the event loop: its context, its callbacks, its clock, and
- *	  what a reload changes.  Sockets until they are WebSockets are
- *	  server_listen.c's matter, WebSockets server_connection.c's, requests
+ *	  what a reload changes.  Accepting sockets is server_listen.c's matter, their
+ *	  bytes are server_socket.c's, WebSockets server_connection.c's, requests
  *	  http.c's.
  */
 #include "server_internal.h"

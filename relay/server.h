@@ -1,7 +1,7 @@
 /*
  * server.h
- *	  The network side: ports, WebSocket connections, plain HTTP.  With http.h
- *	  the only modules that know libwebsockets.
+ *	  The network side: ports, sockets, WebSocket connections.  The only modules
+ *	  that know libwebsockets.
  */
 #ifndef TASKCHAT_SERVER_H
 #define TASKCHAT_SERVER_H
