@@ -48,8 +48,8 @@ const ROUND_MS = 2_000;
 /* One lease of presence lasts 60 s. */
 const PRESENCE_MS = 40_000;
 const OTHER_ROOMS_MS = 10_000;
-/* So many people may be asked after in one request; their ids must fit into its address. */
-const PEOPLE = 50;
+/* How long the ids may be, in an address, of those who are asked after in one request. */
+const PEOPLE_BYTES = 3_000;
 const SOCKET_AGAIN_MS = 1_000;
 const SOCKET_CAP_MS = 300_000;
 
@@ -234,7 +234,9 @@ export class Polling {
 			else if (event.type === 'member_joined' || event.type === 'member_role_changed')
 				roles.set(event.user_id, event.role);
 		roles.set(this.#userId, room.role);
-		const found = new Map((await this.#presence([...roles.keys()])).map((one) => [one.user_id, one]));
+		/* Where that fails nobody seems to be there, until it is asked again. */
+		const present = await this.#presence([...roles.keys()]).catch(() => []);
+		const found = new Map(present.map((one) => [one.user_id, one]));
 		return [...roles].map(([user_id, role]) => ({
 			...found.get(user_id) ?? { user_id, is_online: false, last_seen: null, current_task_id: null },
 			role, last_delivered_seq: 0, last_read_seq: user_id === this.#userId ? readSeq(room, line, user_id) : 0,
@@ -243,9 +245,15 @@ export class Polling {
 
 	async #presence(userIds: string[]): Promise<Presence[]> {
 		const found: Presence[] = [];
-		for (let at = 0; at < userIds.length; at += PEOPLE) {
-			const { presence } = await this.#call<{ presence: Presence[] }>('user/presence', { user_id: userIds.slice(at, at + PEOPLE) });
+		for (let asked: string[] = [], at = 0, bytes = 0; at < userIds.length; at++) {
+			asked.push(userIds[at] as string);
+			bytes += encodeURIComponent(userIds[at] as string).length + '&user_id='.length;
+			if (bytes < PEOPLE_BYTES && at < userIds.length - 1)
+				continue;
+			const { presence } = await this.#call<{ presence: Presence[] }>('user/presence', { user_id: asked });
 			found.push(...presence);
+			asked = [];
+			bytes = 0;
 		}
 		return found;
 	}

@@ -28,7 +28,7 @@ let tarball;
  * for, and where sockets are blocked.
  */
 const CORE_LIMIT = 8000;
-const LATER_LIMITS = { signals: 1000, history: 400, polling: 2560 };
+const LATER_LIMITS = { signals: 1000, history: 400, polling: 2750 };
 const REACT_LIMIT = 20480;
 
 const run = (program, ...args) => execFileSync(program, args, { cwd: dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

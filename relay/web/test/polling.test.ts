@@ -197,6 +197,25 @@ describe('long polling', () => {
 		expect(room.getState().members[1]).toMatchObject({ user_id: 'bo', is_online: false });
 	});
 
+	it('asks after many people with long ids in several requests', async () => {
+		const server = new FakeServer();
+		const http = new FakeHttp(server);
+		const fake = server.addRoom('t1', []);
+		const ids = Array.from({ length: 40 }, (_, count) => `${'ü'.repeat(120)}${count}`);
+		for (const user_id of ids)
+			server.append(fake, { type: 'member_joined', user_id, role: 'worker' });
+		http.online.add(ids[39] as string);
+		const client = makeClient(server, { httpUrl: 'http://relay.test' });
+		client.room('t1').join();
+		client.connect();
+		await until(client, 'open');
+		await pass(100);
+		expect(client.room('t1').getState().members).toHaveLength(41);
+		expect(client.room('t1').getState().members.find((one) => one.user_id === ids[39])).toMatchObject({ is_online: true });
+		for (const { query } of http.of('/api/user/presence'))
+			expect(query.toString().length).toBeLessThan(4000);
+	});
+
 	it('tells of what happens in other rooms', async () => {
 		const { server, client } = await open(1);
 		const other = server.addRoom('t2', [member('ann')]);
