@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "pgconn_resolve.h"
+#include "pgconn_statement.h"
 
 #define CONNECT_TIMEOUT 5.0
 #define STATEMENT_TIMEOUT 8.0
@@ -29,6 +30,7 @@ typedef enum PgConnState
 	PGCONN_CONNECTING,
 	PGCONN_SETTING_UP,			/* sets its parameters */
 	PGCONN_IDLE,
+	PGCONN_PREPARING,			/* a statement is being prepared, to be run next */
 	PGCONN_BUSY					/* a statement is under way */
 } PgConnState;
 
@@ -44,6 +46,7 @@ struct PgConn
 	PgResolve  *resolve;		/* while resolving, or NULL */
 	PgTargets	targets;		/* servers found by it */
 	size_t		next_target;	/* the one to be tried next */
+	PgStatements statements;	/* that it has prepared */
 	PGresult   *result;			/* last result of the statement under way */
 	PgConnState state;
 	double		pause;			/* seconds before the next attempt */
@@ -56,6 +59,9 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events);
 static void
 watch(PgConn *conn, int events)
 {
+	/* A watcher that is made anew costs a system call. */
+	if (ev_is_active(&conn->io) && conn->io.fd == PQsocket(conn->pq) && (conn->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
 	ev_io_stop(conn->loop, &conn->io);
 	ev_io_init(&conn->io, on_io, PQsocket(conn->pq), events);
 	conn->io.data = conn;
@@ -82,6 +88,7 @@ release(PgConn *conn)
 	ev_io_stop(conn->loop, &conn->io);
 	PQclear(conn->result);
 	conn->result = NULL;
+	pgstatements_reset(&conn->statements);
 	if (conn->pq)
 		PQfinish(conn->pq);
 	conn->pq = NULL;
@@ -216,10 +223,11 @@ flush(PgConn *conn)
 		watch(conn, left > 0 ? EV_READ | EV_WRITE : EV_READ);
 }
 
+/* The library has taken a statement (sent: 1), or not. */
 static bool
-begin(PgConn *conn, PgConnState state, const char *sql, int nparams, const char *const *params)
+begin(PgConn *conn, PgConnState state, int sent)
 {
-	if (!PQsendQueryParams(conn->pq, sql, nparams, NULL, params, NULL, NULL, 0))
+	if (!sent)
 	{
 		drop_with_library_error(conn);
 		return false;
@@ -228,6 +236,43 @@ begin(PgConn *conn, PgConnState state, const char *sql, int nparams, const char 
 	limit(conn, STATEMENT_TIMEOUT);
 	flush(conn);
 	return conn->state == state;
+}
+
+static int
+send_plain(PgConn *conn, const char *sql, int nparams, const char *const *params)
+{
+	return PQsendQueryParams(conn->pq, sql, nparams, NULL, params, NULL, NULL, 0);
+}
+
+static const char *
+statement_name(int number, char *name, size_t size)
+{
+	snprintf(name, size, "s%d", number);
+	return name;
+}
+
+static int
+send_prepared(PgConn *conn, int number, int nparams, const char *const *params)
+{
+	char		name[16];
+
+	return PQsendQueryPrepared(conn->pq, statement_name(number, name, sizeof(name)), nparams, params, NULL, NULL, 0);
+}
+
+/* Begins a statement: those with parameters come again and again, and are prepared first. */
+static bool
+begin_statement(PgConn *conn, const char *sql, int nparams, const char *const *params)
+{
+	int			number = nparams > 0 ? pgstatements_find(&conn->statements, sql) : -1;
+	char		name[16];
+
+	if (number >= 0)
+		return begin(conn, PGCONN_BUSY, send_prepared(conn, number, nparams, params));
+	if (nparams > 0)
+		number = pgstatements_add(&conn->statements, sql, nparams, params);
+	if (number < 0)
+		return begin(conn, PGCONN_BUSY, send_plain(conn, sql, nparams, params));
+	return begin(conn, PGCONN_PREPARING, PQsendPrepare(conn->pq, statement_name(number, name, sizeof(name)), sql, nparams, NULL));
 }
 
 static void
@@ -251,9 +296,9 @@ set_up(PgConn *conn)
 	const char *const params[] = {conn->lock_timeout};
 
 	if (conn->lock_timeout)
-		(void) begin(conn, PGCONN_SETTING_UP, both, 1, params);
+		(void) begin(conn, PGCONN_SETTING_UP, send_plain(conn, both, 1, params));
 	else
-		(void) begin(conn, PGCONN_SETTING_UP, isolation, 0, NULL);
+		(void) begin(conn, PGCONN_SETTING_UP, send_plain(conn, isolation, 0, NULL));
 }
 
 static void
@@ -283,6 +328,42 @@ go_on_connecting(PgConn *conn)
 	}
 }
 
+/* The statement under way has ended. */
+static void
+answer(PgConn *conn, const PGresult *result)
+{
+	conn->state = PGCONN_IDLE;
+	/* Only what works makes the next reconnect quick. */
+	if (PQresultStatus(result) != PGRES_FATAL_ERROR)
+		conn->pause = SHORTEST_PAUSE;
+	conn->events->answer(conn->arg, result);
+}
+
+/* The statement has been prepared, and is run; or its error is the answer. */
+static void
+run_prepared(PgConn *conn, const PGresult *result)
+{
+	PgStatements *statements = &conn->statements;
+
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+	{
+		pgstatements_take_back(statements);
+		answer(conn, result);
+	}
+	else if (begin(conn, PGCONN_BUSY, send_prepared(conn, (int) statements->count - 1, statements->nparams,
+											   (const char *const *) statements->params)))
+		pgstatements_drop_params(statements);
+}
+
+/* What was prepared fits no more: the extension was replaced, or somebody between us and the server forgot it. */
+static bool
+is_stale(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return sqlstate && (strcmp(sqlstate, "0A000") == 0 || strcmp(sqlstate, "26000") == 0);
+}
+
 /* The statement and its transaction have ended: an error that came with COMMIT is the last result. */
 static void
 finish(PgConn *conn)
@@ -298,21 +379,19 @@ finish(PgConn *conn)
 		else
 			become_ready(conn);
 	}
+	else if (conn->state == PGCONN_PREPARING)
+		run_prepared(conn, result);
+	else if (is_stale(result))
+		pgconn_drop(conn, PQresultErrorMessage(result));
 	else
-	{
-		conn->state = PGCONN_IDLE;
-		/* Only what works makes the next reconnect quick. */
-		if (PQresultStatus(result) != PGRES_FATAL_ERROR)
-			conn->pause = SHORTEST_PAUSE;
-		conn->events->answer(conn->arg, result);
-	}
+		answer(conn, result);
 	PQclear(result);
 }
 
 static void
 take_results(PgConn *conn)
 {
-	while ((conn->state == PGCONN_BUSY || conn->state == PGCONN_SETTING_UP) && !PQisBusy(conn->pq))
+	while ((conn->state >= PGCONN_PREPARING || conn->state == PGCONN_SETTING_UP) && !PQisBusy(conn->pq))
 	{
 		PGresult   *result = PQgetResult(conn->pq);
 
@@ -449,7 +528,7 @@ pgconn_idle(const PgConn *conn)
 bool
 pgconn_send(PgConn *conn, const char *sql, int nparams, const char *const *params)
 {
-	return conn->state == PGCONN_IDLE && begin(conn, PGCONN_BUSY, sql, nparams, params);
+	return conn->state == PGCONN_IDLE && begin_statement(conn, sql, nparams, params);
 }
 
 /* The server process behind it, 0 when there is none. */
