@@ -67,9 +67,9 @@ const killed = (which) => async (stage) => {
   await sleep(500);
 };
 
-async function setting(stage, sql) {
-  await stage.world.sql(sql);
-  await stage.world.sql('SELECT pg_reload_conf()');
+async function setting(stage, sql, connection = stage.world.pool) {
+  await connection.query(sql);
+  await connection.query('SELECT pg_reload_conf()');
 }
 
 export const faults = {
@@ -252,6 +252,27 @@ export const faults = {
           await stage.world.sql('SELECT pg_notify($1, $2)', [channel, payload]);
         await sleep(100);
       }
+    },
+  },
+  'notification queue full': {
+    about: 'a session listens in an open transaction, the queue fills, and no bell is rung (at a limit that is soon reached)',
+    health: 'up', // the slow poll brings what happens
+    async inject(stage, seconds) {
+      const admin = await stage.world.pool.connect();
+      const idler = await stage.newPool().connect();
+      await admin.query('SELECT taskchat.current_user_id()'); // the setting is known from then on
+      await setting(stage, 'ALTER SYSTEM SET taskchat.doorbell_queue_limit = 0.0002', admin);
+      await idler.query('LISTEN elsewhere');
+      await idler.query('BEGIN');
+      await idler.query('SELECT 1');
+      await admin.query("SELECT count(pg_notify('elsewhere', n || repeat('x', 7900))) FROM generate_series(1, 400) AS n");
+      const { rows: [{ usage }] } = await admin.query('SELECT pg_notification_queue_usage() AS usage');
+      if (usage < 0.0002) throw new Error(`the queue is only used by ${usage}`);
+      await sleep(seconds * 1000);
+      await idler.query('COMMIT');
+      await setting(stage, 'ALTER SYSTEM RESET taskchat.doorbell_queue_limit', admin);
+      idler.release(true);
+      admin.release();
     },
   },
   'deadlocks': {
