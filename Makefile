@@ -34,7 +34,7 @@ bench:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' WORKLOADS='$(WORKLOADS)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' exec test/bench/run
 
 check-faults:
-	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole faults-slow
 
 soak:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' SOAK_SECONDS='$(SOAK_SECONDS)' exec test/check soak

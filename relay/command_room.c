@@ -260,8 +260,14 @@ command_join_many_done(void *arg, const CommandRow *rows, int nrows)
 		frame = json_parse(command->text, command->text_len, &error);
 		if (frame)
 			join_rows(command, frame, rows, nrows, &text);
-		if (frame == NULL || text.failed)
+		if (frame == NULL)
 			command_fail(command, WIRE_INTERNAL, "out of memory", 0);
+		else if (text.failed)
+		{
+			/* It sits in rooms already that it would not know of. */
+			session_close(session, CLOSE_INTERNAL, "out of memory");
+			command_free(command);
+		}
 		else
 			command_ok(command, text.data, text.len);
 		json_free(frame);

@@ -17,6 +17,7 @@
 #include "log.h"
 
 #define PONG_DUE 8000			/* ms */
+#define LAST_WORD 500			/* ms for a close frame that hardly anybody will read */
 
 /* ---- out ---- */
 
@@ -65,7 +66,8 @@ connection_close(void *port, int code, const char *reason)
 		return;
 	connection->close_code = code;
 	connection->close_reason = reason;
-	connection->close_at = connection->server->relay->now + PONG_DUE;
+	/* Who lost the heartbeat will hardly answer a close frame, and counts as online until then. */
+	connection->close_at = connection->server->relay->now + (code == CLOSE_HEARTBEAT ? LAST_WORD : PONG_DUE);
 	connection_wind(connection);
 	lws_callback_on_writable(connection->wsi);
 }

@@ -7,11 +7,13 @@
 // `found`, seconds that the fault must last to be noticed.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { sleep } from '../e2e/world.mjs';
 
 const bin = process.env.TASKCHAT_PG_BIN ?? '/usr/lib/postgresql/15/bin';
 
+const plain = path.join(path.dirname(new URL(import.meta.url).pathname), '../../relay/taskchat-relay');
 const dataDirectory = (stage) => path.join(stage.world.directory, 'pg', 'data');
 
 function ctl(stage, ...args) {
@@ -339,6 +341,31 @@ export const faults = {
       stage.clients.cut();
       await sleep(seconds * 1000);
       limit(before);
+    },
+  },
+  'memory used up': {
+    // It may end for it, as libev does, and is started again: nothing else may come of it.
+    about: 'the relay gets 1 MiB more and then no memory while many connect (the one without sanitizers, which need it all)',
+    ends: 'relay',
+    async inject(stage, seconds) {
+      await restartRelay(stage, 'SIGTERM');
+      await stage.startRelay({}, undefined, { program: plain });
+      await sleep(1000);
+      const doomed = stage.relay();
+      const { pid } = doomed;
+      const [, size] = /VmData:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+      execFileSync('prlimit', ['--pid', String(pid), `--data=${(Number(size) + 1024) * 1024}:`]);
+      stage.clients.cut();
+      const crowd = Array.from({ length: 300 }, () => net.connect(stage.world.port, '127.0.0.1').on('error', () => {}));
+      for (const socket of crowd) socket.write(`GET /ws HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(3000)}\r\n`);
+      await sleep(seconds * 1000);
+      for (const socket of crowd) socket.destroy();
+      if (!doomed.ended) {
+        execFileSync('prlimit', ['--pid', String(pid), '--data=unlimited:']);
+        await sleep(1000);
+        await restartRelay(stage, 'SIGTERM');
+      } else if (!/cannot allocate/.test(doomed.log)) throw new Error(`the relay ended with ${doomed.exitCode}, ${doomed.signalCode}: ${doomed.log.slice(-300)}`);
+      await stage.startRelay();
     },
   },
   'settings broken': {

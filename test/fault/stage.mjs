@@ -55,9 +55,9 @@ export class Stage {
     await this.world.sql("SELECT taskchat.add_member('alpha', 'otto', 'observer')");
   }
 
-  startRelay(settings = {}, port = this.world.port) {
+  startRelay(settings = {}, port = this.world.port, { program = this.program } = {}) {
     return this.world.startRelay({ database: `host=${this.directory} user=e2e_relay dbname=taskchat`, 'rate-messages': 1000, 'rate-messages-burst': 1000, ...settings },
-      port, { program: this.program, args: ['-c', this.settings], env: this.shim.env() });
+      port, { program, args: ['-c', this.settings], env: this.shim.env() });
   }
 
   relay() {

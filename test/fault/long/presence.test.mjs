@@ -28,7 +28,7 @@ async function offline(ada, user, began) {
   await until(`${user} offline`, async () => !(await isOnline(ada, user)), 90000);
   await until('the event', () => ada.of('user_presence').filter((e) => e.user_id === user).at(-1)?.is_online === false, 10000);
   const ms = Date.now() - began;
-  console.log(`# ${user} counted as online for ${ms} ms more`);
+  console.log(`${user} counted as online for ${ms} ms more`);
   return ms;
 }
 
@@ -51,7 +51,7 @@ test('after kill -9 of their relay people are offline within 30 s, or elsewhere 
   const doomed = await world.startRelay({}, second);
   await world.login('ben', { port: second });
   await world.login('eve', { port: second });
-  await world.login('eve'); // her other tab
+  const otherTab = await world.login('eve');
   for (const user of ['ben', 'eve']) await until(`${user} online`, () => isOnline(ada, user));
   const seen = ada.frames.length;
   const began = Date.now();
@@ -61,6 +61,7 @@ test('after kill -9 of their relay people are offline within 30 s, or elsewhere 
   await sleep(15000);
   assert.deepEqual(ada.frames.slice(seen).filter((e) => e.type === 'user_presence' && e.user_id === 'eve' && !e.is_online), []);
   assert.equal(await isOnline(ada, 'eve'), true);
+  otherTab.socket.close(1000);
   ada.socket.close(1000);
 });
 
