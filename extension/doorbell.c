@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "commands/async.h"
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -32,7 +33,7 @@ static double queue_limit = 0.5;
 
 /* All of it is in TopTransactionContext. */
 static List *bells = NIL;		/* char * */
-static HTAB *known = NULL;		/* the same, once they are many; of Bell */
+static HTAB *known = NULL;		/* the same, once they are many; of char * */
 static char *channel = NULL;
 
 PG_FUNCTION_INFO_V1(taskchat_ring);
@@ -65,16 +66,27 @@ read_channel(void)
 
 #define MANY_BELLS 8
 
-typedef struct Bell
+static uint32
+hash_bell(const void *key, Size size)
 {
-	char		payload[TASKCHAT_MAX_ID + 32];	/* the longest is that of typing */
-} Bell;
+	const char *payload = *(const char *const *) key;
 
-/* Has this been rung?  After many of one transaction only a table can tell. */
-static bool
-rung_before(const char *payload)
+	return string_hash(payload, strlen(payload) + 1);
+}
+
+static int
+compare_bells(const void *a, const void *b, Size size)
 {
-	HASHCTL		control = {.keysize = sizeof(Bell),.entrysize = sizeof(Bell),.hcxt = TopTransactionContext};
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
+ * Has this been rung?  After many of one transaction only a table can tell; it
+ * borrows the payload.
+ */
+static bool
+rung_before(char *payload)
+{
 	ListCell   *cell;
 	bool		found;
 
@@ -87,11 +99,14 @@ rung_before(const char *payload)
 	}
 	if (known == NULL)
 	{
-		known = hash_create("taskchat bells", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+		HASHCTL		control = {.keysize = sizeof(char *),.entrysize = sizeof(char *),
+		.hash = hash_bell,.match = compare_bells,.hcxt = TopTransactionContext};
+
+		known = hash_create("taskchat bells", 64, &control, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 		foreach(cell, bells)
-			(void) hash_search(known, lfirst(cell), HASH_ENTER, &found);
+			(void) hash_search(known, &lfirst(cell), HASH_ENTER, &found);
 	}
-	(void) hash_search(known, payload, HASH_ENTER, &found);
+	(void) hash_search(known, &payload, HASH_ENTER, &found);
 	return found;
 }
 

@@ -29,6 +29,7 @@ typedef struct Drain
 	Errand	   *errands;
 	int			count;
 	int			size;
+	bool		something_waits;	/* in pending, as of now */
 } Drain;
 
 static void
@@ -293,40 +294,85 @@ plan_drain(Drain *drain, StageItem **items, int count)
 		qsort(drain->errands, drain->count, sizeof(Errand), errand_compare);
 }
 
-/*
- * What is under one lock.  Where somebody holds that, we wait a little, and
- * then leave it to a later transaction; not a word is said in the meantime.
- */
-static void
-run_or_keep(Errands *errands, int *patience)
-{
-	if (errands_unhindered(errands))
-		errands_run(errands);
-	else if (!patient_attempt(errands_run, errands, patience))
-		pending_keep(errands);
-}
+/* What is done with the errands of one lock. */
+typedef void (*RunErrands) (Errands *errands, int *patience);
 
+/* Call it for each lock, in order. */
 static void
-run_all(const Drain *drain)
+for_each_lock(const Drain *drain, RunErrands run, int *patience)
 {
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "taskchat room", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(each);
-	int			patience = patience_within(commit_patience);
+	Errands		errands = {.nothing_waits = !drain->something_waits};
 	int			first;
 	int			end;
 
 	for (first = 0; first < drain->count; first = end)
 	{
-		Errands		errands = {&drain->errands[first], 0};
-
 		for (end = first + 1; end < drain->count; end++)
 			if (!errand_same_lock(&drain->errands[first], &drain->errands[end]))
 				break;
+		errands.list = &drain->errands[first];
 		errands.count = end - first;
-		run_or_keep(&errands, &patience);
+		run(&errands, patience);
 		MemoryContextReset(each);
 	}
 	MemoryContextSwitchTo(old);
+	MemoryContextDelete(each);
+}
+
+/*
+ * Where somebody holds the lock, we wait a little, and then leave it to a later
+ * transaction; not a word is said in the meantime.
+ */
+static void
+run_or_keep(Errands *errands, int *patience)
+{
+	if (!errands_run_if_free(errands) && !patient_attempt(errands_run, errands, patience))
+		pending_keep(errands);
+}
+
+static void
+run_now(Errands *errands, int *patience)
+{
+	errands_run(errands);
+}
+
+/* An Attempt of a Drain. */
+static void
+run_all_now(void *drain)
+{
+	for_each_lock(drain, run_now, NULL);
+}
+
+/* Is there more than one lock of a room whose members change, or that goes? */
+static bool
+changes_many_rooms(const Drain *drain)
+{
+	int64		first = 0;
+	int			i;
+
+	for (i = 0; i < drain->count; i++)
+	{
+		const Errand *errand = &drain->errands[i];
+
+		if (errand->room_id == 0 || errand->what == ERRAND_EVENT)
+			continue;
+		if (first != 0 && first != errand->room_id)
+			return true;
+		first = errand->room_id;
+	}
+	return false;
+}
+
+/* Many subtransactions are a burden on the server: what may need one is first tried all in one. */
+static void
+run_all(const Drain *drain)
+{
+	int			patience = patience_within(commit_patience);
+
+	if (!changes_many_rooms(drain) || !patient_attempt(run_all_now, unconstify(Drain *, drain), &patience))
+		for_each_lock(drain, run_or_keep, &patience);
 }
 
 /* Number and store what waits in the stage. */
@@ -345,8 +391,10 @@ drain(StageItem **items, int count)
 	{
 		plan_drain(&work, copy, count);
 		rights_become_owner(&saved);
+		work.something_waits = pending_exists();
 		run_all(&work);
-		pending_deliver_some(PLACES_ALONG);
+		if (work.something_waits)
+			pending_deliver_some(PLACES_ALONG);
 		rights_restore(&saved);
 	}
 	PG_FINALLY();

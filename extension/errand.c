@@ -42,54 +42,6 @@ errand_same_lock(const Errand *a, const Errand *b)
 	return strcmp(a->what == ERRAND_OPEN ? a->task_id : a->user_id, b->what == ERRAND_OPEN ? b->task_id : b->user_id) == 0;
 }
 
-/* Has somebody the counter?  If not, it is ours from now on; if it is not there, *missing. */
-static bool
-counter_is_held(const char *user_id, bool *missing)
-{
-	Relation	counters = table_open(relation_oid("notification_counters"), RowExclusiveLock);
-	ItemPointerData tid;
-	bool		held = false;
-
-	*missing = !rows_find(counters, "notification_counters_pkey", user_id, &tid);
-	if (!*missing)
-		held = !rows_try_lock(counters, &tid);
-	table_close(counters, NoLock);
-	return held;
-}
-
-/* Is it known at once that somebody is in the way of an errand? */
-bool
-errand_hindered(const Errand *errand)
-{
-	bool		missing;
-
-	if (errand->room_id != 0)
-		return !room_try_lock(errand->room_id);
-	if (errand->what == ERRAND_OPEN)
-		return roster_in_doubt(errand->task_id);
-	return counter_is_held(errand->user_id, &missing);
-}
-
-/*
- * Is there nobody whom errands_run() would have to wait for?  (Where members
- * change, that is hard to tell; and a counter may be in the making.)
- */
-bool
-errands_unhindered(const Errands *errands)
-{
-	bool		missing = false;
-	int			i;
-
-	for (i = 0; i < errands->count; i++)
-		if (errands->list[i].what != ERRAND_EVENT && errands->list[i].what != ERRAND_NOTIFY)
-			return false;
-	if (pending_exists())
-		return false;
-	if (errands->list[0].room_id != 0)
-		return room_try_lock(errands->list[0].room_id);
-	return !counter_is_held(errands->list[0].user_id, &missing) && !missing;
-}
-
 static void
 tell(Room *room, const Errand *errand)
 {
@@ -142,27 +94,44 @@ run_in_room(Room *room, bool *there, const Errand *errand)
 	}
 }
 
+/* In a room that is locked, or gone. */
+static void
+run_locked(Room *room, bool there, const Errands *errands)
+{
+	Errand	   *before = NULL;
+	int			count = 0;
+	int			i;
+
+	if (!errands->nothing_waits)
+		before = pending_take(&errands->list[0], &count);
+	for (i = 0; i < count; i++)
+		run_in_room(room, &there, &before[i]);
+	for (i = 0; i < errands->count; i++)
+		run_in_room(room, &there, &errands->list[i]);
+}
+
+static bool
+only_events(const Errands *errands)
+{
+	int			i;
+
+	for (i = 0; i < errands->count; i++)
+		if (errands->list[i].what != ERRAND_EVENT)
+			return false;
+	return true;
+}
+
 static void
 run_room(const Errands *errands)
 {
 	int64		room_id = errands->list[0].room_id;
-	bool		members = pending_exists();
 	bool		there;
 	Room		room;
-	Errand	   *before;
-	int			count;
-	int			i;
 
-	for (i = 0; i < errands->count && !members; i++)
-		members = errands->list[i].what != ERRAND_EVENT;
-	if (members)
+	if (!errands->nothing_waits || !only_events(errands))
 		roster_hold(room_id);
 	there = room_lock(room_id, &room);
-	before = pending_take(&errands->list[0], &count);
-	for (i = 0; i < count; i++)
-		run_in_room(&room, &there, &before[i]);
-	for (i = 0; i < errands->count; i++)
-		run_in_room(&room, &there, &errands->list[i]);
+	run_locked(&room, there, errands);
 }
 
 /* Add to the user's counter of notifications; returns what it was. */
@@ -228,12 +197,13 @@ run_user(const Errands *errands)
 {
 	const char *user_id = errands->list[0].user_id;
 	int64		seq = advance_counter(user_id, errands->count);
-	Errand	   *before;
-	int			count;
+	Errand	   *before = NULL;
+	int			count = 0;
 	int			i;
 
 	pending_note_user(user_id);
-	before = pending_take(&errands->list[0], &count);
+	if (!errands->nothing_waits)
+		before = pending_take(&errands->list[0], &count);
 	if (count > 0)
 		(void) advance_counter(user_id, count);
 	for (i = 0; i < count; i++)
@@ -267,4 +237,60 @@ errands_run(void *argument)
 		run_task(errands);
 	else
 		run_user(errands);
+}
+
+/* Has somebody the counter?  If not, it is ours from now on; if it is not there, *missing. */
+static bool
+counter_is_held(const char *user_id, bool *missing)
+{
+	Relation	counters = table_open(relation_oid("notification_counters"), RowExclusiveLock);
+	ItemPointerData tid;
+	bool		held = false;
+
+	*missing = !rows_find(counters, "notification_counters_pkey", user_id, &tid);
+	if (!*missing)
+		held = !rows_try_lock(counters, &tid);
+	table_close(counters, NoLock);
+	return held;
+}
+
+/* Is it known at once that somebody is in the way of an errand? */
+bool
+errand_hindered(const Errand *errand)
+{
+	bool		missing;
+	Room		room;
+
+	if (errand->room_id != 0)
+		return room_try_lock(errand->room_id, &room) == ROOM_BUSY;
+	if (errand->what == ERRAND_OPEN)
+		return roster_in_doubt(errand->task_id);
+	return counter_is_held(errand->user_id, &missing);
+}
+
+/*
+ * Do it all where there is surely nobody to wait for; else false, and nothing
+ * is done.  (Where members change, that is hard to tell, as it is of what waits;
+ * and a counter may be in the making.)
+ */
+bool
+errands_run_if_free(const Errands *errands)
+{
+	bool		missing;
+	RoomLock	lock;
+	Room		room;
+
+	if (!errands->nothing_waits)
+		return false;
+	if (errands->list[0].room_id == 0)
+	{
+		if (counter_is_held(errands->list[0].user_id, &missing) || missing)
+			return false;
+		run_user(errands);
+		return true;
+	}
+	if (!only_events(errands) || (lock = room_try_lock(errands->list[0].room_id, &room)) == ROOM_BUSY)
+		return false;
+	run_locked(&room, lock == ROOM_LOCKED, errands);
+	return true;
 }

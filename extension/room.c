@@ -178,6 +178,29 @@ key_text(ScanKey key, AttrNumber column, const char *value)
 	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
 }
 
+static TM_Result
+lock_latest(Relation relation, ItemPointer tid, LockTupleMode mode, LockWaitPolicy policy, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(relation, tid, SnapshotSelf, slot, GetCurrentCommandId(true),
+							  mode, policy, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	if (result != TM_Ok && result != TM_Deleted && result != TM_WouldBlock)
+		elog(ERROR, "could not lock a row of \"%s\": result %d",
+			 RelationGetRelationName(relation), (int) result);
+	return result;
+}
+
+static void
+refuse_busy(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("another transaction is writing in this room"),
+			 errhint("Try again.")));
+}
+
 /*
  * Lock the latest version of the row at *tid as lock_policy says; it is then
  * in slot.  False: the row is gone.
@@ -186,29 +209,11 @@ key_text(ScanKey key, AttrNumber column, const char *value)
 bool
 row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot)
 {
-	TM_FailureData failure;
-	TM_Result	result;
+	TM_Result	result = lock_latest(relation, tid, mode, lock_policy, slot);
 
-	result = table_tuple_lock(relation, tid, SnapshotSelf, slot, GetCurrentCommandId(true),
-							  mode, lock_policy,
-							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
-	switch (result)
-	{
-		case TM_Ok:
-			return true;
-		case TM_Deleted:
-			return false;
-		case TM_WouldBlock:
-			ereport(ERROR,
-					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("another transaction is writing in this room"),
-					 errhint("Try again.")));
-			break;
-		default:
-			elog(ERROR, "could not lock a row of \"%s\": result %d",
-				 RelationGetRelationName(relation), (int) result);
-	}
-	return false;
+	if (result == TM_WouldBlock)
+		refuse_busy();
+	return result == TM_Ok;
 }
 
 /* Where the row is that these keys name, as committed now; false: nowhere. */
@@ -226,9 +231,9 @@ find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPoin
 	return found;
 }
 
-/* Lock the room's row where this session left it, if it is still there; it is then in slot. */
-static bool
-lock_where_left(Relation rooms, int64 room_id, TupleTableSlot *slot)
+/* Lock the room's row where this session left it; it is then in slot.  TM_Deleted: it is not there any more. */
+static TM_Result
+lock_where_left(Relation rooms, int64 room_id, LockWaitPolicy policy, TupleTableSlot *slot)
 {
 	bool		isnull;
 
@@ -236,8 +241,61 @@ lock_where_left(Relation rooms, int64 room_id, TupleTableSlot *slot)
 		ItemPointerGetBlockNumber(&last_room.tid) >= RelationGetNumberOfBlocks(rooms) ||
 		!table_tuple_fetch_row_version(rooms, &last_room.tid, SnapshotSelf, slot) ||
 		DatumGetInt64(slot_getattr(slot, ROOM_ID, &isnull)) != room_id)
-		return false;
-	return row_lock(rooms, &last_room.tid, LockTupleNoKeyExclusive, slot);
+		return TM_Deleted;
+	return lock_latest(rooms, &last_room.tid, LockTupleNoKeyExclusive, policy, slot);
+}
+
+static TM_Result
+lock_wherever(Relation rooms, int64 room_id, LockWaitPolicy policy, TupleTableSlot *slot)
+{
+	TM_Result	result = lock_where_left(rooms, room_id, policy, slot);
+	ItemPointerData tid;
+	ScanKeyData key;
+	int			tries;
+
+	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	/* A row that moves to another page meanwhile can escape one scan. */
+	for (tries = 0; tries < 3 && result == TM_Deleted; tries++)
+		if (find_tid(rooms, "task_rooms_pkey", 1, &key, &tid))
+			result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
+	return result;
+}
+
+static void
+read_room(Room *room, int64 room_id, TupleTableSlot *slot, TupleDesc desc)
+{
+	bool		should_free;
+	HeapTuple	tuple = heap_copytuple(ExecFetchSlotHeapTuple(slot, false, &should_free));
+
+	room->row = tuple;
+	room->room_id = room_id;
+	room->task_id = column_text(tuple, ROOM_TASK, desc);
+	room->applicant_id = column_text(tuple, ROOM_APPLICANT, desc);
+	room->first_seq = column_int64(tuple, ROOM_FIRST_SEQ, desc);
+	room->last_seq = column_int64(tuple, ROOM_LAST_SEQ, desc);
+	room->closed = strcmp(column_text(tuple, ROOM_STATUS, desc), "closed") == 0;
+	pending_note_room(room_id);
+}
+
+static RoomLock
+lock_room(int64 room_id, LockWaitPolicy policy, Room *room)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(rooms, NULL);
+	TM_Result	result = lock_wherever(rooms, room_id, policy, slot);
+
+	if (result == TM_Ok)
+		read_room(room, room_id, slot, RelationGetDescr(rooms));
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rooms, NoLock);
+	return result == TM_Ok ? ROOM_LOCKED : result == TM_Deleted ? ROOM_GONE : ROOM_BUSY;
+}
+
+/* Take the room's lock if that needs no waiting, until the end of the transaction, and read its row. */
+RoomLock
+room_try_lock(int64 room_id, Room *room)
+{
+	return lock_room(room_id, LockWaitSkip, room);
 }
 
 /*
@@ -247,51 +305,11 @@ lock_where_left(Relation rooms, int64 room_id, TupleTableSlot *slot)
 bool
 room_lock(int64 room_id, Room *room)
 {
-	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	TupleDesc	desc = RelationGetDescr(rooms);
-	TupleTableSlot *slot = table_slot_create(rooms, NULL);
-	ScanKeyData key;
-	ItemPointerData tid;
-	bool		found = lock_where_left(rooms, room_id, slot);
-	int			tries;
+	RoomLock	lock = lock_room(room_id, lock_policy, room);
 
-	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
-	/* A row that moves to another page meanwhile can escape one scan. */
-	for (tries = 0; tries < 3 && !found; tries++)
-		found = find_tid(rooms, "task_rooms_pkey", 1, &key, &tid) &&
-			row_lock(rooms, &tid, LockTupleNoKeyExclusive, slot);
-	if (found)
-	{
-		bool		should_free;
-		HeapTuple	tuple = heap_copytuple(ExecFetchSlotHeapTuple(slot, false, &should_free));
-
-		room->row = tuple;
-		room->room_id = room_id;
-		room->task_id = column_text(tuple, ROOM_TASK, desc);
-		room->applicant_id = column_text(tuple, ROOM_APPLICANT, desc);
-		room->first_seq = column_int64(tuple, ROOM_FIRST_SEQ, desc);
-		room->last_seq = column_int64(tuple, ROOM_LAST_SEQ, desc);
-		room->closed = strcmp(column_text(tuple, ROOM_STATUS, desc), "closed") == 0;
-		pending_note_room(room_id);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rooms, NoLock);
-	return found;
-}
-
-/* Could room_lock() have the room without waiting?  Then its lock is taken; true also for a room that is gone. */
-bool
-room_try_lock(int64 room_id)
-{
-	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	ScanKeyData key;
-	ItemPointerData tid;
-	bool		taken;
-
-	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
-	taken = !find_tid(rooms, "task_rooms_pkey", 1, &key, &tid) || rows_try_lock(rooms, &tid);
-	table_close(rooms, NoLock);
-	return taken;
+	if (lock == ROOM_BUSY)
+		refuse_busy();
+	return lock == ROOM_LOCKED;
 }
 
 static void

@@ -69,6 +69,11 @@ typedef struct Room
 	HeapTuple	row;			/* the version that is locked */
 } Room;
 
+typedef enum RoomLock
+{
+	ROOM_LOCKED, ROOM_GONE, ROOM_BUSY
+} RoomLock;
+
 typedef enum RoomRole
 {
 	ROLE_NONE, ROLE_CREATOR, ROLE_WORKER, ROLE_APPLICANT, ROLE_OBSERVER
@@ -81,7 +86,7 @@ extern Oid	relation_oid(const char *name);
 extern void require_writable(void);
 extern Relation open_writable(const char *name);
 extern bool room_lock(int64 room_id, Room *room);
-extern bool room_try_lock(int64 room_id);
+extern RoomLock room_try_lock(int64 room_id, Room *room);
 extern void room_advance(Room *room, int closed);
 extern void room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
 extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
@@ -292,12 +297,13 @@ typedef struct Errands
 {
 	const Errand *list;
 	int			count;
+	bool		nothing_waits;	/* a look at what waits for the lock can be spared */
 } Errands;
 
 extern int	errand_compare(const void *a, const void *b);
 extern bool errand_same_lock(const Errand *a, const Errand *b);
 extern bool errand_hindered(const Errand *errand);
-extern bool errands_unhindered(const Errands *errands);
+extern bool errands_run_if_free(const Errands *errands);
 extern void errands_run(void *errands);
 
 /* pending.c: errands that wait for a later transaction */
