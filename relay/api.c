@@ -224,6 +224,24 @@ api_asked(void *arg, const CommandRow *rows, int nrows)
 		api_succeed(call, row->data ? row->data : "{}", row->data ? row->data_len : 2);
 }
 
+/*
+ * Whether a command of the database is a call's.
+ */
+bool
+api_is_call(CommandDone done)
+{
+	return done == api_asked;
+}
+
+/*
+ * Whether the call's client is gone.
+ */
+bool
+api_is_abandoned(const ApiCall *call)
+{
+	return call->port == NULL;
+}
+
 /* Puts the question to the database, perhaps once more; false: the call has failed and is freed. */
 static bool
 api_ask(ApiCall *call)

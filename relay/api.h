@@ -11,6 +11,7 @@
 
 #include "codec.h"
 #include "protocol.h"
+#include "query.h"
 #include "relay.h"
 
 typedef struct ApiCall ApiCall;
@@ -57,6 +58,8 @@ extern bool api_has_method(const ApiRoute *route, ApiMethod method);
 extern void api_error_text(JsonText *text, WireCode code, const char *message);
 extern ApiCall *api_call(Relay *relay, const ApiRequest *request, const ApiPort *port, void *arg);
 extern void api_cancel(ApiCall *call);
+extern bool api_is_call(CommandDone done);
+extern bool api_is_abandoned(const ApiCall *call);
 extern void api_bell(Relay *relay, int64_t room_id);
 extern void api_poll(Relay *relay);
 extern void api_forget_epoch(Relay *relay);

@@ -128,6 +128,15 @@ command_orphaned(Command *command)
 }
 
 /*
+ * Whether nobody is left to be told.
+ */
+bool
+command_is_abandoned(const Command *command)
+{
+	return command->session == NULL;
+}
+
+/*
  * The session goes: what is under way will be answered to nobody.
  */
 void

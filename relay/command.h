@@ -33,6 +33,7 @@ typedef struct Command
 extern void command_receive(Session *session, const char *text, size_t len);
 extern void command_wait(Command *command);
 extern bool command_orphaned(Command *command);
+extern bool command_is_abandoned(const Command *command);
 extern void command_ok(Command *command, const char *data, size_t len);
 extern void command_fail(Command *command, WireCode code, const char *message, int64_t retry_ms);
 extern WireCode command_describe_failure(const CommandRow *row, const char *what, uint64_t session, char *message, size_t size);

@@ -131,6 +131,7 @@ typedef struct QueryEvents
 	void		(*activity_row) (void *arg, const ActivityRow *row);
 	void		(*poll) (void *arg);	/* every few seconds: mark what is to be looked at without a bell */
 	void		(*limits) (void *arg, QueryLimits *limits);
+	bool		(*abandoned) (void *arg, CommandDone done, const void *command);	/* nobody waits for the answer that done(command) is to have */
 	int64_t		(*room_position) (void *arg, int64_t room_id);	/* last seq sent; -1: not wanted any more */
 	int64_t		(*notification_position) (void *arg, const char *user_id);	/* last seq sent; -1: not known yet; -2: not wanted */
 	void		(*register_all) (void *arg);	/* presence lease was new: call query_online for every user */

@@ -302,6 +302,12 @@ lane_fill(Lane *lane)
 			go_alone(query, command);
 			continue;
 		}
+		/* What was to be written is written all the same; but nobody reads what would be read. */
+		if (!lane->keeps_order && (command->done == NULL || query->events->abandoned(query->arg, command->done, command->arg)))
+		{
+			query_command_fail(command, "57014", "nobody waits for it");
+			continue;
+		}
 		bytes += command->frame_len;
 		list_insert_sorted(&lane->running, command);
 	}

@@ -344,6 +344,13 @@ relay_limits(void *arg, QueryLimits *limits)
 	limits->max_rooms = (int) config->max_rooms_per_connection;
 }
 
+static bool
+relay_abandoned(void *arg, CommandDone done, const void *command)
+{
+	(void) arg;
+	return api_is_call(done) ? api_is_abandoned(command) : command_is_abandoned(command);
+}
+
 static int64_t
 relay_room_position(void *arg, int64_t room_id)
 {
@@ -388,6 +395,7 @@ relay_query_events(void)
 		.activity_row = relay_activity_row,
 		.poll = relay_poll,
 		.limits = relay_limits,
+		.abandoned = relay_abandoned,
 		.room_position = relay_room_position,
 		.notification_position = relay_notification_position,
 		.register_all = relay_register_all,

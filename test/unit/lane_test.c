@@ -101,7 +101,14 @@ limits(void *arg, QueryLimits *limits)
 	limits->max_bytes = 1000;
 }
 
-static const QueryEvents events = {.down = down, .limits = limits};
+/* Commands whose names begin with a cross are nobody's any more. */
+static bool
+abandoned(void *arg, CommandDone done, const void *command)
+{
+	return ((const char *) command)[0] == '+';
+}
+
+static const QueryEvents events = {.down = down, .limits = limits, .abandoned = abandoned};
 static Query query;
 
 static void
@@ -204,6 +211,21 @@ a_batch_has_sixty_at_most(void **state)
 		states[i] = "";
 	answer(&query.read, 60, states);
 	assert_int_equal(query.read.running.count, 10);
+}
+
+static void
+what_nobody_waits_for_is_not_read_but_written(void **state)
+{
+	command(&query.read, "first", NULL);
+	command(&query.read, "+gone", NULL);
+	command(&query.read, "next", NULL);
+	command(&query.write, "first", "a");
+	command(&query.write, "+gone", "a");
+	answer(&query.read, 1, (const char *[]) {""});
+	assert_string_equal(query.read.conn->frames, "{\"next\"}");
+	answer(&query.write, 1, (const char *[]) {""});
+	assert_string_equal(query.write.conn->frames, "{\"+gone\"}");
+	assert_string_equal(story, "first:ok +gone:57014 first:ok ");
 }
 
 static void
@@ -337,6 +359,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		LANE_TEST(next_batch_fills_meanwhile),
 		LANE_TEST(a_batch_has_sixty_at_most),
+		LANE_TEST(what_nobody_waits_for_is_not_read_but_written),
 		LANE_TEST(a_busy_task_goes_alone_and_in_order),
 		LANE_TEST(busy_tasks_do_not_wait_for_each_other),
 		LANE_TEST(who_waited_in_vain_waits_no_longer),
