@@ -8,6 +8,12 @@
 
 #include "room_internal.h"
 
+/* Most rooms have few members: the 32 buckets that uthash begins with are half a kilobyte for each room. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS 2U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 1U
+
 #define STATE_MERGE 1000		/* ms between two cursor events of a member */
 #define TYPING_REPEAT 2000		/* ms between two starts told to other relays */
 
