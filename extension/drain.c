@@ -30,6 +30,7 @@ typedef struct Drain
 	int			count;
 	int			size;
 	bool		something_waits;	/* in pending, as of now */
+	Snapshot	now;			/* rooms and members as committed: none escapes by moving to another page (see LOOKS) */
 } Drain;
 
 static void
@@ -60,7 +61,7 @@ add_for_task(Drain *drain, const Errand *errand, const char *task_id, const char
 	if (applicant_id)
 		ScanKeyInit(&keys[1], 3, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(applicant_id));
 	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true,
-							  SnapshotSelf, applicant_id ? 2 : 1, keys);
+							  drain->now, applicant_id ? 2 : 1, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		add_errand(drain, errand, DatumGetInt64(heap_getattr(tuple, 1, RelationGetDescr(rooms), &isnull)));
 	systable_endscan(scan);
@@ -79,7 +80,7 @@ add_for_user(Drain *drain, const StageItem *item)
 	bool		isnull;
 
 	ScanKeyInit(&key, 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(item->id));
-	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true, SnapshotSelf, 1, &key);
+	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true, drain->now, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		add_errand(drain, &errand, DatumGetInt64(heap_getattr(tuple, 1, RelationGetDescr(members), &isnull)));
 	systable_endscan(scan);
@@ -264,6 +265,7 @@ plan_drain(Drain *drain, StageItem **items, int count)
 	merge_tasks(items, count);
 	tasks_missing = find_missing(items, count, STAGE_TASK);
 	users_missing = find_missing(items, count, STAGE_USER);
+	drain->now = RegisterSnapshot(GetLatestSnapshot());
 	for (i = 0; i < count; i++)
 	{
 		StageItem  *item = items[i];
@@ -290,6 +292,7 @@ plan_drain(Drain *drain, StageItem **items, int count)
 				break;
 		}
 	}
+	UnregisterSnapshot(drain->now);
 	if (drain->count > 0)
 		qsort(drain->errands, drain->count, sizeof(Errand), errand_compare);
 }

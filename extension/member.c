@@ -45,25 +45,16 @@ role_of_text(const char *role)
 	}
 }
 
-/*
- * What (task_id, applicant_id) means for this user: the main room where
- * applicant_id is NULL, or the user's own private room for somebody who is an
- * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  22023 and
- * 54000 for what can be no address.
- */
-void
-membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+/* One look for that room; true: there can be no better answer. */
+static bool
+look_for_room(Relation members, const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
 {
-	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(members);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		found_main = false;
 
-	check_id("task_id", task_id, TASKCHAT_MAX_ID);
-	if (applicant_id)
-		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
 	memset(membership, 0, sizeof(*membership));
 	key_text(&keys[0], MEMBER_USER, user_id);
 	key_text(&keys[1], MEMBER_TASK, task_id);
@@ -92,16 +83,46 @@ membership_find(const char *user_id, const char *task_id, const char *applicant_
 		found_main = applicant == NULL;
 	}
 	systable_endscan(scan);
+	return applicant_id ? membership->room_id != 0 : found_main;
+}
+
+/*
+ * What (task_id, applicant_id) means for this user: the main room where
+ * applicant_id is NULL, or the user's own private room for somebody who is an
+ * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  22023 and
+ * 54000 for what can be no address.
+ */
+void
+membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+{
+	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	int			looks = 0;
+
+	check_id("task_id", task_id, TASKCHAT_MAX_ID);
+	if (applicant_id)
+		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
+	while (!look_for_room(members, user_id, task_id, applicant_id, membership) && ++looks < LOOKS)
+		continue;
 	table_close(members, AccessShareLock);
 }
 
-static SysScanDesc
-member_scan(Relation members, ScanKey keys, int64 room_id, const char *user_id)
+/* One look for the user's role in the room; ROLE_NONE: not found. */
+static RoomRole
+look_for_role(Relation members, int64 room_id, const char *user_id)
 {
-	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	RoomRole	role = ROLE_NONE;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	key_int64(&keys[0], MEMBER_ROOM, room_id);
 	key_text(&keys[1], MEMBER_USER, user_id);
-	return systable_beginscan(members, relation_oid("task_members_pkey"), true,
-							  SnapshotSelf, 2, keys);
+	scan = systable_beginscan(members, relation_oid("task_members_pkey"), true, SnapshotSelf, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
+	systable_endscan(scan);
+	return role;
 }
 
 /* Is the row at *tid, still or again, the user's in that room?  Then *role is its role. */
@@ -139,13 +160,10 @@ member_role(int64 room_id, const char *user_id, ItemPointer tid)
 
 	if (tid == NULL || !role_at(members, tid, room_id, user_id, &role))
 	{
-		ScanKeyData keys[2];
-		SysScanDesc scan = member_scan(members, keys, room_id, user_id);
-		HeapTuple	tuple = systable_getnext(scan);
+		int			looks;
 
-		if (HeapTupleIsValid(tuple))
-			role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
-		systable_endscan(scan);
+		for (looks = 0; looks < LOOKS && role == ROLE_NONE; looks++)
+			role = look_for_role(members, room_id, user_id);
 	}
 	table_close(members, AccessShareLock);
 	return role;

@@ -49,9 +49,9 @@ forget_answers(Relation messages, Datum id, int64 from_seq)
 	systable_endscan(scan);
 }
 
-/* Delete the table's rows of that part of a room's line; how many they were. */
+/* Delete the rows of that part of a room's line which one look finds; how many they were. */
 static int64
-purge_table(const char *table, const char *index, int64 room_id, int64 from, int64 to)
+purge_found(const char *table, const char *index, int64 room_id, int64 from, int64 to)
 {
 	Relation	relation = table_open(relation_oid(table), RowExclusiveLock);
 	bool		messages = strcmp(table, "task_messages") == 0;
@@ -79,6 +79,19 @@ purge_table(const char *table, const char *index, int64 room_id, int64 from, int
 	systable_endscan(scan);
 	table_close(relation, NoLock);
 	CommandCounterIncrement();
+	return removed;
+}
+
+/* The same until nothing is left: a message that is just being read may move (see LOOKS). */
+static int64
+purge_table(const char *table, const char *index, int64 room_id, int64 from, int64 to)
+{
+	int64		removed = 0;
+	int64		found;
+
+	do
+		removed += found = purge_found(table, index, room_id, from, to);
+	while (found > 0);
 	return removed;
 }
 

@@ -216,9 +216,9 @@ row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot 
 	return result == TM_Ok;
 }
 
-/* Where the row is that these keys name, as committed now; false: nowhere. */
-bool
-find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
+/* One look for find_tid(). */
+static bool
+look_for_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
 {
 	SysScanDesc scan = systable_beginscan(relation, relation_oid(index), true,
 										  SnapshotSelf, nkeys, keys);
@@ -229,6 +229,18 @@ find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPoin
 		ItemPointerCopy(&tuple->t_self, tid);
 	systable_endscan(scan);
 	return found;
+}
+
+/* Where the row is that these keys name, as committed now; false: nowhere. */
+bool
+find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
+{
+	int			looks;
+
+	for (looks = 0; looks < LOOKS; looks++)
+		if (look_for_tid(relation, index, nkeys, keys, tid))
+			return true;
+	return false;
 }
 
 /* Lock the room's row where this session left it; it is then in slot.  TM_Deleted: it is not there any more. */
@@ -251,13 +263,10 @@ lock_wherever(Relation rooms, int64 room_id, LockWaitPolicy policy, TupleTableSl
 	TM_Result	result = lock_where_left(rooms, room_id, policy, slot);
 	ItemPointerData tid;
 	ScanKeyData key;
-	int			tries;
 
-	ScanKeyInit(&key, ROOM_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
-	/* A row that moves to another page meanwhile can escape one scan. */
-	for (tries = 0; tries < 3 && result == TM_Deleted; tries++)
-		if (find_tid(rooms, "task_rooms_pkey", 1, &key, &tid))
-			result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
+	key_int64(&key, ROOM_ID, room_id);
+	if (result == TM_Deleted && find_tid(rooms, "task_rooms_pkey", 1, &key, &tid))
+		result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
 	return result;
 }
 

@@ -79,6 +79,13 @@ typedef enum RoomRole
 	ROLE_NONE, ROLE_CREATOR, ROLE_WORKER, ROLE_APPLICANT, ROLE_OBSERVER
 } RoomRole;
 
+/*
+ * A row that moves to another page while it is looked for with SnapshotSelf can
+ * escape: the index had no entry of its new place yet, and the old place is
+ * void already.  Who has found nothing looks again, so many times in all.
+ */
+#define LOOKS 3
+
 extern LockWaitPolicy lock_policy;	/* what writers do about somebody else's lock */
 
 extern void room_init(void);
