@@ -22,6 +22,9 @@
 #define SHOWN_MEMBERS 200
 #define NEWEST_EVENTS 50
 
+/* Rooms of one frame that may be refused: each takes a subtransaction, and a frame has room for thousands. */
+#define MOST_REFUSED 500
+
 /* What stands around lists in a snapshot, generously. */
 #define FRAMING 64
 
@@ -466,7 +469,8 @@ room_in_reply(List *wishes, int max_bytes)
 /*
  * The frame join_task_rooms.  The rooms get what room the reply has left; the
  * first one that no longer fits, and all after it, come with state 54000 and
- * constraint name reply_full, which the relay knows.
+ * constraint name reply_full, which the relay knows.  So do all after very many
+ * that were refused.
  */
 List *
 frame_join_many(Jsonb *frame, const FrameLimits *limits)
@@ -475,6 +479,7 @@ frame_join_many(Jsonb *frame, const FrameLimits *limits)
 	List	   *answers = NIL;
 	int64		left = room_in_reply(wishes, limits->max_bytes);
 	int			joined = 0;
+	int			refused = 0;
 	bool		filled = false;
 	ListCell   *cell;
 
@@ -485,7 +490,7 @@ frame_join_many(Jsonb *frame, const FrameLimits *limits)
 		ErrorData  *error = NULL;
 
 		answers = lappend(answers, answer);
-		if (!filled && joined < limits->max_rooms)
+		if (!filled && joined < limits->max_rooms && refused < MOST_REFUSED)
 		{
 			error = try_in_subtransaction(attempt_join, &attempted);
 			if (error && !is_of_wish(error))
@@ -496,7 +501,10 @@ frame_join_many(Jsonb *frame, const FrameLimits *limits)
 		else
 			filled = true;
 		if (error)
+		{
 			refuse_wish(answer, lfirst(cell), pstrdup(unpack_sql_state(error->sqlerrcode)), NULL, error->message);
+			refused++;
+		}
 		else if (filled)
 			refuse_wish(answer, lfirst(cell), "54000", "reply_full", "the reply is full; ask again");
 		else

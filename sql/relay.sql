@@ -95,3 +95,7 @@ SELECT count(*) AS none FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[8], 100);
 ROLLBACK;
 SELECT seq FROM taskchat.relay_fetch(ARRAY[:room], ARRAY[NULL::bigint], 100);
 SELECT seq FROM taskchat.relay_fetch(ARRAY[:room], '{}', 100);
+-- Of very many rooms that are refused the rest is for another frame
+SELECT sqlstate, constraint_name, count(*) FROM taskchat.relay_run(ARRAY['ada'], ARRAY[(
+	SELECT jsonb_build_object('type', 'join_task_rooms', 'rooms', jsonb_agg(jsonb_build_object('task_id', CASE n WHEN 600 THEN 'relay-1' ELSE 'none' END) ORDER BY n))::text
+	FROM generate_series(1, 600) AS n)], false, 200000, 500, 200) GROUP BY 1, 2 ORDER BY 1, 2;
