@@ -4,7 +4,8 @@
 // `ends` says whose processes it takes: the 'relay', or its 'backends' (also
 // where the relay only gives them up). `health` says what /readyz must tell
 // meanwhile: 'down' (it fails, at least once) or 'up' (it never does); with
-// `found`, seconds that the fault must last to be noticed.
+// `found`, seconds that the fault must last to be noticed. Connections stay open,
+// but where `cuts` says otherwise.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -77,6 +78,7 @@ async function setting(stage, sql, connection = stage.world.pool) {
 export const faults = {
   'relay killed': {
     about: 'kill -9 of the relay, started again',
+    cuts: true,
     health: 'down',
     ends: 'relay',
     async inject(stage, seconds) {
@@ -87,6 +89,7 @@ export const faults = {
   },
   'relay stopped': {
     about: 'SIGSTOP of the relay, then SIGCONT',
+    cuts: true,
     health: 'down',
     ends: 'backends',
     async inject(stage, seconds) {
@@ -97,6 +100,7 @@ export const faults = {
   },
   'relay upgraded': {
     about: 'SIGTERM under load, the next one started',
+    cuts: true,
     ends: 'relay',
     async inject(stage) {
       await restartRelay(stage, 'SIGTERM');
@@ -116,6 +120,16 @@ export const faults = {
     async inject(stage, seconds) {
       ctl(stage, '-m', 'immediate', 'stop');
       await sleep(seconds * 1000);
+      ctl(stage, 'start');
+    },
+  },
+  'database away for a minute': {
+    about: 'immediate stop of PostgreSQL, start a minute later',
+    ends: 'backends',
+    health: 'down',
+    async inject(stage) {
+      ctl(stage, '-m', 'immediate', 'stop');
+      await sleep(60000);
       ctl(stage, 'start');
     },
   },
@@ -224,6 +238,7 @@ export const faults = {
   },
   'clients unreachable': {
     about: 'packets between clients and relay are dropped (half-open), then the connections are gone',
+    cuts: true,
     health: 'up',
     async inject(stage, seconds) {
       stage.clients.blackhole();
@@ -233,6 +248,7 @@ export const faults = {
   },
   'clients cut': {
     about: 'all connections of clients reset at once, several times',
+    cuts: true,
     health: 'up',
     async inject(stage) {
       for (let i = 0; i < 3; i++) {
@@ -333,6 +349,7 @@ export const faults = {
   },
   'descriptors used up': {
     about: 'the relay may open nothing more while everybody wants to come back',
+    cuts: true,
     async inject(stage, seconds) {
       const { pid } = stage.relay();
       const limit = (n) => execFileSync('prlimit', ['--pid', String(pid), `--nofile=${n}:`]);
@@ -346,6 +363,7 @@ export const faults = {
   'memory used up': {
     // It may end for it, as libev does, and is started again: nothing else may come of it.
     about: 'the relay gets 1 MiB more and then no memory while many connect (the one without sanitizers, which need it all)',
+    cuts: true,
     ends: 'relay',
     async inject(stage, seconds) {
       await restartRelay(stage, 'SIGTERM');

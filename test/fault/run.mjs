@@ -51,6 +51,7 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
     await sleep(1000);
     for (const name of names) {
       const began = performance.now();
+      const ended = stage.ended();
       await faults[name].inject(stage, seconds);
       const wrong = seconds >= (faults[name].found ?? 0) ? health.judge(faults[name].health, began) : '';
       if (wrong) late.push({ kind: 'untruthful health', where: name, what: wrong });
@@ -58,6 +59,7 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
         const ms = await stage.probe(limit);
         await until('the relay to be ready', () => health.seen.at(-1).state === 'ready', READY_AGAIN);
         recovered.push({ name, ms });
+        if (!faults[name].cuts && stage.ended() > ended) late.push({ kind: 'connection lost', where: name, what: `${stage.ended() - ended} of the readers' connections` });
         say(`${name.padEnd(26)} everybody had all after ${ms} ms`);
       } catch (error) {
         late.push({ kind: 'did not catch up', where: name, what: error.message });

@@ -64,6 +64,11 @@ export class Stage {
     return this.world.relays.find((relay) => !relay.ended);
   }
 
+  // How many connections of readers have ended so far.
+  ended() {
+    return this.readers.reduce((sum, reader) => sum + reader.closes.length, 0);
+  }
+
   address() {
     return `ws://127.0.0.1:${this.clients.server.address().port}/ws`;
   }
