@@ -12,7 +12,7 @@
 #                     benchmark in small, readers that do not read;
 #                     FUZZ_SECONDS=N (120) for each target
 #   make bench        measures taskchat and its peers under load; WORKLOADS="w1 w2",
-#                     PEERS="taskchat node-ws", ROUNDS=N choose
+#                     PEERS="taskchat node-ws", ROUNDS=N, MINUTES=N choose
 #   make demo         the same, then a page with two people in a conversation
 #   make lint         the rules of the house that grep can see
 #   make format       clang-format over the C sources
@@ -31,7 +31,7 @@ check demo:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' DEMO_PORT='$(DEMO_PORT)' exec test/$@
 
 bench:
-	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' WORKLOADS='$(WORKLOADS)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' exec test/bench/run
+	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' WORKLOADS='$(WORKLOADS)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' MINUTES='$(MINUTES)' exec test/bench/run
 
 check-faults:
 	@TASKCHAT_UNDER_MAKE=1 PG_CONFIG='$(PG_CONFIG)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' exec test/check faults-whole faults-slow

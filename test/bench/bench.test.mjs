@@ -42,7 +42,7 @@ for (const [name, workload] of Object.entries(small)) {
 
 test('medians, tables, targets and plots are written', () => {
   const directory = mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'r-'));
-  write(directory, runs, machine(bench, 1));
+  write(directory, runs, machine(bench));
   assert.deepEqual(readdirSync(directory).sort(), [...Object.keys(small).map((name) => `${name}.svg`), 'results.json', 'results.md'].sort());
   const { summary } = JSON.parse(readFileSync(path.join(directory, 'results.json'), 'utf8'));
   assert.ok(summary['w1-closed'].raw.delivery > 0 && summary['w3-idle'].raw.memory >= 0 && summary['w4-login'].taskchat.login > 0);

@@ -15,7 +15,7 @@ function packageVersion(name) {
   }
 }
 
-export function machine(bench, rounds) {
+export function machine(bench) {
   const versions = {
     PostgreSQL: said(path.join(process.env.TASKCHAT_PG_BIN, 'postgres'), '--version').replace(/^.* ([\d.]+)( .*)?$/, '$1'),
     'Node.js': process.versions.node,
@@ -25,6 +25,6 @@ export function machine(bench, rounds) {
   const pinned = bench.pins.server.length === 0 ? 'nothing pinned (one processor)'
     : `the server under test alone on processor ${bench.pins.server[2]}, the generator, PostgreSQL and pgbench on ${bench.pins.rest[2]}`;
   const text = `${os.cpus().length} × ${processor}, Linux ${os.release()}; ${Object.entries(versions).filter(([, version]) => version).map(([name, version]) => `${name} ${version}`).join(', ')}. `
-    + `Pinned: ${pinned}. fsync on. Medians of ${rounds} interleaved round${rounds === 1 ? '' : 's'}.`;
-  return { text, processors: os.cpus().length, processor, kernel: os.release(), versions, pinned, rounds };
+    + `Pinned: ${pinned}. fsync on. Medians over the runs (the last column), which were made in turns.`;
+  return { text, processors: os.cpus().length, processor, kernel: os.release(), versions, pinned };
 }

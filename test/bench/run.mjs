@@ -4,7 +4,8 @@
 //   node run.mjs DIRECTORY      where results go: runs.jsonl (a line a run),
 //                               results.json (medians), results.md, *.svg
 //
-// WORKLOADS, PEERS: names, those of workloads.mjs and peers/ (all); ROUNDS (3).
+// WORKLOADS, PEERS: names, those of workloads.mjs and peers/ (all); ROUNDS (3);
+// MINUTES (60) after which no further run is begun.
 // The environment is that of test/env/cluster.sh. Exit status 1 where a message
 // was lost, doubled or late in order, or a run came to nothing.
 import { execFileSync } from 'node:child_process';
@@ -89,26 +90,33 @@ export function write(directory, runs, about) {
   for (const [name, svg] of Object.entries(plots(summary, titles))) writeFileSync(path.join(directory, `${name}.svg`), svg);
 }
 
+// All of it once, then all again: what disturbs the machine for a while falls on everybody.
+function* order(names, wanted, rounds) {
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) {
+      if (round >= (workloads[name].rounds ?? rounds)) continue;
+      for (const peer of wanted) if (workloads[name].peers.includes(peer)) yield [name, peer, round];
+    }
+  }
+}
+
 async function main(directory) {
   const rounds = Number(process.env.ROUNDS || 3);
+  const end = Date.now() + Number(process.env.MINUTES || 60) * 60000;
   const names = chosen(process.env.WORKLOADS, workloads, 'workload');
   const wanted = chosen(process.env.PEERS, peers, 'peer').filter((name) => peers[name].available?.() ?? true);
   const bench = await openBench();
   const runs = [];
   try {
-    const about = machine(bench, rounds);
+    const about = machine(bench);
     console.log(about.text);
-    for (const name of names) {
-      const takers = wanted.filter((peer) => workloads[name].peers.includes(peer));
-      for (let round = 0; round < Math.min(rounds, workloads[name].rounds ?? rounds); round++) {
-        for (const peer of takers) {
-          const run = await measured(bench, name, workloads[name], peers[peer], round);
-          runs.push(run);
-          console.log(told(run));
-          appendFileSync(path.join(directory, 'runs.jsonl'), `${JSON.stringify(run)}\n`);
-        }
-      }
-      if (takers.length > 0) write(directory, runs, about);
+    for (const [name, peer, round] of order(names, wanted, rounds)) {
+      if (Date.now() > end) break;
+      const run = await measured(bench, name, workloads[name], peers[peer], round);
+      runs.push(run);
+      console.log(told(run));
+      appendFileSync(path.join(directory, 'runs.jsonl'), `${JSON.stringify(run)}\n`);
+      write(directory, runs, about);
     }
   } finally {
     await bench.close();

@@ -21,7 +21,7 @@ const pairs = (clients) => ({ clients, rooms: clients / 2 });
 export const workloads = {
   'w1-closed': {
     title: 'W1: one room of 1,000, 4 messages in flight', peers: everybody,
-    ...oneRoom, args: { senders: 4, messages: 2000, warm: 200 },
+    ...oneRoom, args: { senders: 4, messages: 1500, warm: 200 },
   },
   'w1-paced': {
     title: 'W1: one room of 1,000, 100 messages a second', peers: everybody,
@@ -29,7 +29,7 @@ export const workloads = {
   },
   'w2-closed': {
     title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: [...databases, 'raw', 'pgbench'],
-    ...pairs(5000), args: { senders: 100, messages: 20000, warm: 2000 },
+    ...pairs(5000), args: { senders: 100, messages: 15000, warm: 2000 },
   },
   'w2-paced': {
     title: 'W2: 2,500 rooms of two, 1,000 messages a second', peers: [...databases, 'raw'],
@@ -41,7 +41,7 @@ export const workloads = {
   },
   'w3-idle': {
     title: 'W3: 10,000 idle connections', peers: [...databases, 'raw'],
-    ...pairs(10000), mode: 'idle', args: { settle: 5, window: 15 }, heartbeat: 5, limit: 240,
+    ...pairs(10000), mode: 'idle', args: { settle: 5, window: 10 }, heartbeat: 5, limit: 240,
   },
   'w4-login': {
     title: 'W4: 5,000 log-ins with join', peers: databases,
