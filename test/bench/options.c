@@ -83,11 +83,14 @@ set_option(const char *argument)
 }
 
 static bool
-is_one_of(const char *value, const char *list)
+is_mode(const char *mode)
 {
-	const char *at = strstr(list, value);
+	static const char *const modes[] = {"messages", "commands", "idle", "login", "resume"};
 
-	return at != NULL && value[0] != '\0';
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(mode, modes[i]) == 0)
+			return true;
+	return false;
 }
 
 /* Reads the command line, and ends the program where it makes no sense. */
@@ -98,7 +101,7 @@ options_read(int argc, char **argv)
 		set_option(argv[i]);
 	if (options.dialect == NULL || options.port == 0)
 		load_fail("usage", "load port=N dialect=FILE [KEY=VALUE ...]");
-	if (!is_one_of(options.mode, "messages commands idle login resume"))
+	if (!is_mode(options.mode))
 		load_fail("mode", options.mode);
 	if (strcmp(options.publish, "sql") != 0 && strcmp(options.publish, "socket") != 0)
 		load_fail("publish", options.publish);

@@ -4,7 +4,7 @@ import taskchat from './taskchat.mjs';
 
 const script = ({ rooms, roomsEach = 1 }) => `\\set room random(0, ${rooms - 1})
 \\set user :room / ${roomsEach}
-SELECT (taskchat.send_message('b' || :room::int, '@1:1@' || repeat('x', 58))).seq FROM taskchat.act_as('u' || :user::int);
+SELECT taskchat.act_as('u' || :user::int), (taskchat.send_message('b' || :room::int, '@1:1@' || repeat('x', 58))).seq;
 `;
 
 const peer = (name, title, more) => ({ name, title, prepare: taskchat.prepare, script, ...more });

@@ -3,7 +3,7 @@
 export default {
   name: 'taskchat',
   title: 'taskchat',
-  statement: 'SELECT (taskchat.send_message($2, $3)).seq FROM taskchat.act_as($1)',
+  statement: 'SELECT taskchat.act_as($1), (taskchat.send_message($2, $3)).seq',
   async prepare({ sql, rooms }) {
     const created = rooms.map(({ task, users }) => `('${task}', '${users[0]}')`);
     const added = rooms.flatMap(({ task, users }) => users.slice(1).map((user) => `('${task}', '${user}')`));
