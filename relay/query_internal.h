@@ -74,6 +74,15 @@ typedef struct DeliveryWait
 	void	   *arg;			/* of done */
 } DeliveryWait;
 
+#define ACKS 4					/* of one cursor between two writes that are told apart */
+
+/* A client said that it has received everything up to there. */
+typedef struct Ack
+{
+	int64_t		seq;
+	double		at;				/* clock_seconds() */
+} Ack;
+
 /* A room or user to look at; with what there is to say of it. */
 typedef struct Entry
 {
@@ -83,6 +92,8 @@ typedef struct Entry
 	char	   *task_id;		/* owned */
 	int64_t		seq;
 	bool		flag;			/* online, typing */
+	Ack			acks[ACKS];		/* of a delivery cursor, by seq */
+	int			ack_count;
 	int			tries;			/* to store a delivery cursor, so far */
 	DeliveryWait *waits;		/* owned */
 	UT_hash_handle hh;
@@ -152,6 +163,7 @@ extern int64_t sql_cell_integer(const PGresult *result, int row, int column);
 extern Entry *set_put(Entry **set, int64_t room_id, const char *user_id);
 extern void set_drop(Entry **set, Entry *entry);
 extern void entry_answer(Entry *entry, const CommandRow *row);
+extern void entry_ack(Entry *entry, Ack ack);
 extern void set_clear(Entry **set);
 extern void set_move(Entry **from, Entry **to, Entry *entry);
 extern size_t set_take(Entry **set, Entry **taken);

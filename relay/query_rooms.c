@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "query_internal.h"
 
 #define FETCH_ROWS 200
@@ -108,20 +109,25 @@ news_typing(Query *query)
 bool
 news_delivered(Query *query)
 {
-	JsonText	arrays[3] = {{0}, {0}, {0}};
+	JsonText	arrays[4] = {{0}, {0}, {0}, {0}};
+	double		now = clock_seconds();
 	Entry	   *entry;
+	int			i;
 
 	if (!query->delivered_due || set_take(&query->sets[NEWS_DELIVERED], &query->taken) == 0)
 		return false;
 	query->delivered_due = false;
 	ev_timer_again(query->loop, &query->delivered);
 	for (entry = query->taken; entry; entry = entry->hh.next)
-	{
-		sql_array_add_integer(&arrays[0], entry->room_id);
-		sql_array_add(&arrays[1], entry->user_id);
-		sql_array_add_integer(&arrays[2], entry->seq);
-	}
-	return news_send(query, "SELECT room_id, user_id FROM taskchat.relay_delivered($1::bigint[], $2::text[], $3::bigint[])", 3, arrays);
+		for (i = 0; i < entry->ack_count; i++)
+		{
+			sql_array_add_integer(&arrays[0], entry->room_id);
+			sql_array_add(&arrays[1], entry->user_id);
+			sql_array_add_integer(&arrays[2], entry->acks[i].seq);
+			sql_array_add_integer(&arrays[3], (int64_t) ((now - entry->acks[i].at) * 1000));
+		}
+	return news_send(query, "SELECT room_id, user_id FROM taskchat.relay_delivered"
+					   "($1::bigint[], $2::text[], $3::bigint[], $4::int[])", 4, arrays);
 }
 
 void

@@ -26,6 +26,32 @@ entry_answer(Entry *entry, const CommandRow *row)
 	}
 }
 
+/* Notes an ack.  Of more than there is room for, the later ones count as one. */
+void
+entry_ack(Entry *entry, Ack ack)
+{
+	if (entry->ack_count > 0 && ack.seq <= entry->acks[entry->ack_count - 1].seq)
+		return;
+	if (entry->ack_count < ACKS)
+		entry->ack_count++;
+	entry->acks[entry->ack_count - 1] = ack;
+}
+
+/* The acks of one entry and then those of another, which came later. */
+static void
+entry_put_acks_before(const Entry *from, Entry *to)
+{
+	Entry		joined = {.ack_count = 0};
+	int			i;
+
+	for (i = 0; i < from->ack_count; i++)
+		entry_ack(&joined, from->acks[i]);
+	for (i = 0; i < to->ack_count; i++)
+		entry_ack(&joined, to->acks[i]);
+	memcpy(to->acks, joined.acks, sizeof(to->acks));
+	to->ack_count = joined.ack_count;
+}
+
 /* Who waits for one entry waits for another from now on. */
 static void
 entry_pass_waits(Entry *from, Entry *to)
@@ -147,6 +173,7 @@ set_put_back(Entry **set, Entry **taken)
 		{
 			if (entry->seq > newer->seq)
 				newer->seq = entry->seq;
+			entry_put_acks_before(entry, newer);
 			newer->tries = entry->tries;
 			entry_pass_waits(entry, newer);
 			entry_free(entry);

@@ -49,6 +49,20 @@ SELECT pg_temp.attempt(NULL, 'SELECT taskchat.delivery_stats(NULL)');
 -- One row a movement of a cursor, with one latency a message of others since joining.
 RESET ROLE;
 SELECT user_id, up_to_seq, cardinality(latencies_ms) FROM taskchat.delivery_samples d JOIN taskchat.task_rooms r USING (room_id) WHERE task_id = 'deliv-1' ORDER BY 1, 2;
+-- A message came when the first ack that covers it did; what is stored later is not late.
+SET ROLE taskchat_backend;
+SELECT task_id FROM taskchat.open_room('deliv-2', 'dora');
+SELECT role FROM taskchat.add_member('deliv-2', 'emil');
+SELECT count(taskchat.send_system_message('deliv-2', n::text)) FROM generate_series(1, 4) AS n;
+RESET ROLE;
+SELECT room_id AS room FROM taskchat.task_rooms WHERE task_id = 'deliv-2' \gset
+SELECT pg_sleep(0.1);
+SET ROLE taskchat_relay;
+SELECT taskchat.relay_delivered(ARRAY[:room, :room, :room, :room], ARRAY['emil', 'emil', 'dora', 'emil'], ARRAY[6, 4, 6, 99], ARRAY[0, 3600000, 3600000, 0]);
+SELECT taskchat.relay_delivered(ARRAY[:room], ARRAY['emil'], ARRAY[6], ARRAY[0]);
+RESET ROLE;
+SELECT user_id, up_to_seq, cardinality(latencies_ms), 0 = ALL (latencies_ms) AS at_once, 100 <= ALL (latencies_ms) AS later
+FROM taskchat.delivery_samples WHERE room_id = :room ORDER BY 1, 2;
 
 -- Signing out: the relays hear it, and tickets that wait are void.
 SET ROLE taskchat_backend;

@@ -5,15 +5,15 @@
  * cursors.  Only how long it took is kept apart, as one row each time that a
  * cursor moves.  Such rows are never updated, so nobody waits for anybody.
  */
-CREATE FUNCTION taskchat.note_deliveries(rooms bigint[], users text[], from_seqs bigint[], to_seqs bigint[]) RETURNS void
+CREATE FUNCTION taskchat.note_deliveries(rooms bigint[], users text[], from_seqs bigint[], to_seqs bigint[], ages int[] DEFAULT '{}') RETURNS void
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO taskchat.delivery_samples (room_id, user_id, up_to_seq, delivered_at, latencies_ms)
 	SELECT d.room_id, d.user_id, d.to_seq, clock_timestamp(), array_agg(t.ms)
-	FROM unnest(rooms, users, from_seqs, to_seqs) AS d (room_id, user_id, from_seq, to_seq)
+	FROM unnest(rooms, users, from_seqs, to_seqs, ages) AS d (room_id, user_id, from_seq, to_seq, age)
 	JOIN taskchat.task_members m ON m.room_id = d.room_id AND m.user_id = d.user_id,
 	LATERAL (
-		SELECT least(extract(epoch FROM clock_timestamp() - t.created_at) * 1000, 2147483647)::int AS ms
+		SELECT greatest(least(extract(epoch FROM clock_timestamp() - t.created_at) * 1000 - coalesce(d.age, 0), 2147483647), 0)::int AS ms
 		FROM taskchat.task_messages t
 		WHERE t.room_id = d.room_id AND t.seq > greatest(d.from_seq, m.joined_seq) AND t.seq <= d.to_seq
 			AND t.sender_id IS DISTINCT FROM d.user_id
@@ -22,7 +22,7 @@ AS $$
 	/* Who left and came back begins again. */
 	ON CONFLICT DO NOTHING
 $$;
-COMMENT ON FUNCTION taskchat.note_deliveries(bigint[], text[], bigint[], bigint[]) IS 'Internal: delivery cursors have moved from there to there';
+COMMENT ON FUNCTION taskchat.note_deliveries(bigint[], text[], bigint[], bigint[], int[]) IS 'Internal: delivery cursors have moved from there to there, so many milliseconds ago';
 
 CREATE FUNCTION taskchat.undelivered(older_than interval DEFAULT '30 seconds')
 	RETURNS TABLE (user_id text, task_id text, applicant_id text, seq bigint, message taskchat.task_messages)

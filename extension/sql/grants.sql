@@ -47,5 +47,5 @@ GRANT EXECUTE ON FUNCTION
 	taskchat.relay_beat(text, interval), taskchat.relay_online(text, text[], text[], boolean[]),
 	taskchat.relay_farewell(text), taskchat.relay_redeem(text[]), taskchat.relay_notifications(text[], bigint[]),
 	taskchat.relay_state(bigint[]), taskchat.relay_attach(text[]), taskchat.relay_activity(bigint[], text[], bigint[]),
-	taskchat.relay_delivered(bigint[], text[], bigint[]), taskchat.relay_typing(bigint[], text[], boolean[])
+	taskchat.relay_delivered(bigint[], text[], bigint[], int[]), taskchat.relay_typing(bigint[], text[], boolean[])
 	TO taskchat_relay;

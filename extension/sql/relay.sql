@@ -2,7 +2,7 @@
  * relay: what the relay daemon calls.  This comment is the contract between
  * the two halves; both sides change together and raise the interface number.
  *
- * INTERFACE NUMBER 3
+ * INTERFACE NUMBER 4
  *
  * Who: role taskchat_relay.  Every call is one statement outside BEGIN, so it
  * is one transaction.  A result counts only when the server has reported the
@@ -104,9 +104,12 @@
  *     How much is unread in each room for that user, and whether somebody
  *     else's message has come after the given seq.  No row: no member.
  *
- *   relay_delivered(rooms bigint[], users text[], seqs bigint[]) →
+ *   relay_delivered(rooms bigint[], users text[], seqs bigint[],
+ *                   ages int[] = '{}') →
  *            SETOF (room_id bigint, user_id text)
- *     Moves delivery cursors forward; who is no member is skipped.  Waits for
+ *     Moves delivery cursors forward; who is no member is skipped.  A cursor
+ *     may stand there several times, with the age of each ack in milliseconds,
+ *     so that delivery_stats() takes no waiting of acks for latency.  Waits for
  *     nobody: the rows are the cursors that somebody else holds, which were
  *     not moved.  Send those again later.
  *
@@ -131,7 +134,7 @@ CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT ch
 AS $$
 BEGIN
 	PERFORM taskchat.current_user_id();	-- loads the library, which knows the settings
-	interface := 3;
+	interface := 4;
 	SELECT x.extversion INTO version FROM pg_extension x WHERE x.extname = 'taskchat';
 	SELECT c.channel INTO channel FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
@@ -313,7 +316,8 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.relay_activity(bigint[], text[], bigint[]) IS 'Relay: what is unread in rooms that are not joined';
 
-CREATE FUNCTION taskchat.relay_delivered(rooms bigint[], users text[], seqs bigint[]) RETURNS TABLE (room_id bigint, user_id text)
+CREATE FUNCTION taskchat.relay_delivered(rooms bigint[], users text[], seqs bigint[], ages int[] DEFAULT '{}')
+	RETURNS TABLE (room_id bigint, user_id text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -335,18 +339,24 @@ BEGIN
 		UPDATE taskchat.task_members m SET last_delivered_seq = h.seq FROM held h
 		WHERE m.room_id = h.room_id AND m.user_id = h.user_id AND m.last_delivered_seq < h.seq
 		RETURNING m.room_id, m.user_id, h.old_seq, h.seq
+	), steps AS (
+		SELECT u.room_id, u.user_id, least(d.seq, u.seq) AS seq, d.age,
+			greatest(lag(d.seq) OVER (PARTITION BY d.room_id, d.user_id ORDER BY d.seq, d.age DESC), u.old_seq) AS old_seq
+		FROM unnest(rooms, users, seqs, ages) AS d (room_id, user_id, seq, age) JOIN updated u USING (room_id, user_id)
+	), skipped AS (
+		SELECT w.room_id, w.user_id FROM wanted w LEFT JOIN updated u USING (room_id, user_id) WHERE u.seq IS NULL
 	)
-	SELECT array_agg(w.room_id) FILTER (WHERE u.seq IS NOT NULL) AS rooms, array_agg(w.user_id) FILTER (WHERE u.seq IS NOT NULL) AS users,
-		array_agg(u.old_seq) FILTER (WHERE u.seq IS NOT NULL) AS old_seqs, array_agg(u.seq) FILTER (WHERE u.seq IS NOT NULL) AS seqs,
-		array_agg(w.room_id) FILTER (WHERE u.seq IS NULL) AS skipped_rooms, array_agg(w.user_id) FILTER (WHERE u.seq IS NULL) AS skipped_users
-		INTO moved FROM wanted w LEFT JOIN updated u USING (room_id, user_id);
-	PERFORM taskchat.note_deliveries(moved.rooms, moved.users, moved.old_seqs, moved.seqs);
+	SELECT array_agg(s.room_id) AS rooms, array_agg(s.user_id) AS users, array_agg(s.old_seq) AS old_seqs, array_agg(s.seq) AS seqs,
+		array_agg(s.age) AS ages, (SELECT array_agg(k.room_id) FROM skipped k) AS skipped_rooms,
+		(SELECT array_agg(k.user_id) FROM skipped k) AS skipped_users
+		INTO moved FROM steps s WHERE s.old_seq < s.seq;
+	PERFORM taskchat.note_deliveries(moved.rooms, moved.users, moved.old_seqs, moved.seqs, moved.ages);
 	PERFORM taskchat.ring('c', r.room_id::text) FROM (SELECT DISTINCT unnest(moved.rooms)) AS r (room_id);
 	RETURN QUERY SELECT s.room_id, s.user_id FROM unnest(moved.skipped_rooms, moved.skipped_users) AS s (room_id, user_id)
 		ORDER BY s.room_id, s.user_id;
 END
 $$;
-COMMENT ON FUNCTION taskchat.relay_delivered(bigint[], text[], bigint[]) IS 'Relay: moves delivery cursors forward';
+COMMENT ON FUNCTION taskchat.relay_delivered(bigint[], text[], bigint[], int[]) IS 'Relay: moves delivery cursors forward';
 
 CREATE FUNCTION taskchat.relay_typing(rooms bigint[], users text[], typing boolean[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
