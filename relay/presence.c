@@ -16,8 +16,7 @@
 #include "room.h"
 #include "watch.h"
 
-#define POLL_USERS 500			/* looked at in one round of the slow poll */
-#define POLL_PAUSE 4000			/* ms between two looks at one */
+#define POLL_USERS 500			/* looked at in one round of the slow poll, or some more */
 
 /*
  * Gives the user of this id, made when not known yet.  NULL when out of
@@ -282,18 +281,15 @@ presence_look_again_all(Relay *relay)
 void
 presence_poll(Relay *relay)
 {
+	size_t		turns = HASH_COUNT(relay->users) / POLL_USERS + 1;
+	size_t		turn = relay->poll_round % turns;
 	User	   *user;
 	User	   *next;
-	int			left = POLL_USERS;
 
 	HASH_ITER(hh, relay->users, user, next)
 	{
-		if (left == 0)
-			return;
-		if (relay->now - user->looked_at < POLL_PAUSE)
+		if (turn++ % turns != 0)
 			continue;
-		user->looked_at = relay->now;
-		left--;
 		if (user->memberships)
 			query_presence(relay->query, user->id);
 		if (user->sessions)

@@ -36,7 +36,6 @@ typedef struct User
 	bool		attach_again;	/* and are to be read once more */
 	bool		end_heard;		/* a bell said that the sessions were ended */
 	int64_t		ended;			/* how often that was; -1: not known yet */
-	int64_t		looked_at;		/* when the slow poll looked */
 	Bucket		messages;		/* messages a second */
 	Bucket		requests;		/* requests over HTTP a second */
 	size_t		calls;			/* requests over HTTP under way */

@@ -111,6 +111,7 @@ on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 	if (!pgconn_ready(query->news))
 		return;
 	query->events->poll(query->arg);
+	query->polling = true;
 	news_go(query);
 }
 

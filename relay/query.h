@@ -114,6 +114,13 @@ typedef struct NotificationRow
 	size_t		event_len;
 } NotificationRow;
 
+/* A room whose line the slow poll looks at. */
+typedef struct PolledRoom
+{
+	int64_t		room_id;
+	int64_t		position;		/* last seq sent */
+} PolledRoom;
+
 /* What the query module tells its owner; all from the event loop. */
 typedef struct QueryEvents
 {
@@ -129,9 +136,10 @@ typedef struct QueryEvents
 	void		(*attach_row) (void *arg, const AttachRow *row);
 	void		(*attach_done) (void *arg, const char *user_id, bool ok);	/* all rows of that user came */
 	void		(*activity_row) (void *arg, const ActivityRow *row);
-	void		(*poll) (void *arg);	/* every few seconds: mark what is to be looked at without a bell */
+	void		(*poll) (void *arg);	/* every few seconds: mark what is to be looked at without a bell; a round of poll_rooms begins */
 	void		(*limits) (void *arg, QueryLimits *limits);
 	bool		(*abandoned) (void *arg, CommandDone done, const void *command);	/* nobody waits for the answer that done(command) is to have */
+	size_t		(*poll_rooms) (void *arg, PolledRoom *rooms, size_t most);	/* the next ones of the poll's round; 0: it is over */
 	int64_t		(*room_position) (void *arg, int64_t room_id);	/* last seq sent; -1: not wanted any more */
 	int64_t		(*notification_position) (void *arg, const char *user_id);	/* last seq sent; -1: not known yet; -2: not wanted */
 	void		(*register_all) (void *arg);	/* presence lease was new: call query_online for every user */

@@ -111,7 +111,7 @@ typedef struct TicketWait
 typedef enum NewsKind
 {
 	NEWS_FAREWELL, NEWS_REDEEM, NEWS_BEAT, NEWS_ONLINE, NEWS_ATTACH, NEWS_FETCH, NEWS_STATE, NEWS_CURSORS,
-	NEWS_PRESENCE, NEWS_NOTIFICATIONS, NEWS_ACTIVITY, NEWS_TYPING, NEWS_DELIVERED, NEWS_KINDS, NEWS_NONE = NEWS_KINDS
+	NEWS_PRESENCE, NEWS_NOTIFICATIONS, NEWS_ACTIVITY, NEWS_TYPING, NEWS_DELIVERED, NEWS_POLL, NEWS_KINDS, NEWS_NONE = NEWS_KINDS
 } NewsKind;
 
 struct Query
@@ -133,6 +133,7 @@ struct Query
 	TicketWait *tickets;		/* to be redeemed */
 	TicketWait *redeeming;		/* under way */
 	bool		beat_due;
+	bool		polling;		/* a round of the slow poll goes on */
 	bool		delivered_due;
 	bool		up;				/* told so */
 	bool		beat_failed;	/* the last sign of life was not taken */
@@ -207,6 +208,8 @@ extern bool news_cursors(Query *query);
 extern bool news_activity(Query *query);
 extern bool news_typing(Query *query);
 extern bool news_delivered(Query *query);
+extern bool news_poll(Query *query);
+extern void poll_answer(Query *query, const PGresult *result);
 extern void fetch_answer(Query *query, const PGresult *result);
 extern void state_answer(Query *query, const PGresult *result);
 extern void activity_answer(Query *query, const PGresult *result);

@@ -50,7 +50,8 @@ static const struct
 	[NEWS_PRESENCE] = {news_presence, presence_answer, false, true},
 	[NEWS_NOTIFICATIONS] = {news_notifications, notifications_answer, false, true},
 	[NEWS_TYPING] = {news_typing, NULL, false, false},
-	[NEWS_DELIVERED] = {news_delivered, delivered_answer, true, true}
+	[NEWS_DELIVERED] = {news_delivered, delivered_answer, true, true},
+	[NEWS_POLL] = {news_poll, poll_answer, true, false}
 };
 
 /*

@@ -11,6 +11,10 @@
 #include "query_internal.h"
 
 #define FETCH_ROWS 200
+#define FETCH_SQL "SELECT room_id, seq, kind, user_id, role, event FROM taskchat.relay_fetch($1::bigint[], $2::bigint[], " STRING(FETCH_ROWS) ")"
+#define STRING(x) STRING_OF(x)
+#define STRING_OF(x) #x
+#define POLLED_ROOMS 1000		/* in one statement of the slow poll */
 #define DELIVERED_TRIES 5	/* one a second, before who waits hears that somebody holds the cursor */
 
 bool
@@ -20,7 +24,6 @@ news_fetch(Query *query)
 	size_t		wanted = 0;
 	Entry	   *entry;
 	Entry	   *next;
-	char		sql[256];
 
 	set_take(&query->sets[NEWS_FETCH], &query->taken);
 	HASH_ITER(hh, query->taken, entry, next)
@@ -39,9 +42,30 @@ news_fetch(Query *query)
 	}
 	if (wanted == 0)
 		return false;
-	snprintf(sql, sizeof(sql), "SELECT room_id, seq, kind, user_id, role, event"
-			 " FROM taskchat.relay_fetch($1::bigint[], $2::bigint[], %d)", FETCH_ROWS);
-	return news_send(query, sql, 2, arrays);
+	return news_send(query, FETCH_SQL, 2, arrays);
+}
+
+/*
+ * The slow poll: most often no line has moved unheard, so the rooms don't go
+ * through the set of those to be fetched.
+ */
+bool
+news_poll(Query *query)
+{
+	static PolledRoom rooms[POLLED_ROOMS];
+	JsonText	arrays[2] = {{0}, {0}};
+	size_t		count = query->polling ? query->events->poll_rooms(query->arg, rooms, POLLED_ROOMS) : 0;
+	size_t		i;
+
+	query->polling = count > 0;
+	if (count == 0)
+		return false;
+	for (i = 0; i < count; i++)
+	{
+		sql_array_add_integer(&arrays[0], rooms[i].room_id);
+		sql_array_add_integer(&arrays[1], rooms[i].position);
+	}
+	return news_send(query, FETCH_SQL, 2, arrays);
 }
 
 bool
@@ -130,6 +154,32 @@ news_delivered(Query *query)
 					   "($1::bigint[], $2::text[], $3::bigint[], $4::int[])", 4, arrays);
 }
 
+/* Hands a row of relay_fetch() on; its room. */
+static int64_t
+fetched_row(Query *query, const PGresult *result, int i)
+{
+	FetchRow	row = {
+		.room_id = sql_cell_integer(result, i, 0), .seq = sql_cell_integer(result, i, 1), .kind = sql_cell(result, i, 2),
+		.user_id = sql_cell(result, i, 3), .role = sql_cell(result, i, 4), .event = sql_cell(result, i, 5)
+	};
+
+	row.event_len = row.event ? (size_t) PQgetlength(result, i, 5) : 0;
+	query->events->fetch_row(query->arg, &row);
+	return row.room_id;
+}
+
+/* Rows that the poll found: bells were lost.  There may be more behind them. */
+void
+poll_answer(Query *query, const PGresult *result)
+{
+	int			i;
+
+	if (result == NULL)
+		query->polling = false;
+	for (i = 0; i < (result ? PQntuples(result) : 0); i++)
+		(void) set_put(&query->sets[NEWS_FETCH], fetched_row(query, result, i), NULL);
+}
+
 void
 fetch_answer(Query *query, const PGresult *result)
 {
@@ -141,16 +191,9 @@ fetch_answer(Query *query, const PGresult *result)
 
 	for (i = 0; i < rows; i++)
 	{
-		FetchRow	row = {
-			.room_id = sql_cell_integer(result, i, 0), .seq = sql_cell_integer(result, i, 1), .kind = sql_cell(result, i, 2),
-			.user_id = sql_cell(result, i, 3), .role = sql_cell(result, i, 4), .event = sql_cell(result, i, 5)
-		};
-
-		row.event_len = row.event ? (size_t) PQgetlength(result, i, 5) : 0;
-		entry = set_put(&query->taken, row.room_id, NULL);
+		entry = set_put(&query->taken, fetched_row(query, result, i), NULL);
 		if (entry)
 			entry->seq++;
-		query->events->fetch_row(query->arg, &row);
 	}
 	rooms = calloc(HASH_COUNT(query->taken) + 1, sizeof(int64_t));
 	for (entry = query->taken; entry; entry = entry->hh.next)

@@ -351,6 +351,12 @@ relay_abandoned(void *arg, CommandDone done, const void *command)
 	return api_is_call(done) ? api_is_abandoned(command) : command_is_abandoned(command);
 }
 
+static size_t
+relay_poll_rooms(void *arg, PolledRoom *rooms, size_t most)
+{
+	return room_poll_next(arg, rooms, most);
+}
+
 static int64_t
 relay_room_position(void *arg, int64_t room_id)
 {
@@ -396,6 +402,7 @@ relay_query_events(void)
 		.poll = relay_poll,
 		.limits = relay_limits,
 		.abandoned = relay_abandoned,
+		.poll_rooms = relay_poll_rooms,
 		.room_position = relay_room_position,
 		.notification_position = relay_notification_position,
 		.register_all = relay_register_all,

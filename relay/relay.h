@@ -41,6 +41,8 @@ typedef struct Relay
 	Wheel		wheel;			/* sessions by when they are to be looked at */
 	int64_t		clock_lead;		/* wall less now, as the wheel's times were reckoned */
 	struct Room *rooms;			/* by room_id: those with a joined session */
+	struct Room *polled;		/* the next one of the slow poll's round, or NULL */
+	unsigned	poll_round;		/* number of that round */
 	struct Room *busy;			/* rooms with something that ends by time */
 	struct User *users;			/* by user_id: with a session or a seat in a room */
 	struct User *leaving;		/* users whose grace before offline runs */

@@ -13,8 +13,8 @@
 #include "log.h"
 #include "room_internal.h"
 
-#define POLL_ROOMS 500			/* cursors looked at in one round of the slow poll */
-#define POLL_PAUSE 4000			/* ms between two looks at one room's */
+#define REMEMBERED 15000		/* ms without an event after which frames are let go: no snapshot of a join is as old */
+#define POLL_ROOMS 500			/* whose cursors are looked at in one round of the slow poll, or some more */
 
 /*
  * Gives the live room of this id, or NULL.
@@ -143,11 +143,15 @@ room_end(Room *room, bool deleted)
 static void
 room_remember(Room *room, int64_t seq, Frame *frame, const char *left)
 {
-	Recent	   *recent = &room->ring[seq % RING_SIZE];
+	Recent	   *recent;
 
+	if (room->ring == NULL && (room->ring = calloc(RING_SIZE, sizeof(Recent))) == NULL)
+		return;
+	recent = &room->ring[seq % RING_SIZE];
 	if (recent->frame)
 		frame_unref(recent->frame);
 	free(recent->left);
+	room->sent_at = room->relay->now;
 	recent->seq = seq;
 	recent->frame = frame_ref(frame);
 	recent->left = left ? strdup(left) : NULL;
@@ -308,25 +312,39 @@ room_look_again_all(Relay *relay, bool missed)
 }
 
 /*
- * Bells may be lost without anybody noticing: looks at every line, and at the
- * cursors of those rooms whose turn it is.
+ * Bells may be lost without anybody noticing: begins a round through the lines
+ * of all rooms (room_poll_next), and looks at the cursors of those rooms whose
+ * turn it is.  Lets go of what quiet rooms keep.
  */
 void
 room_poll(Relay *relay)
 {
+	size_t		turns = room_count(relay) / POLL_ROOMS + 1;
+	size_t		turn = relay->poll_round++ % turns;
 	Room	   *room;
 	Room	   *next;
-	int			left = POLL_ROOMS;
 
+	relay->polled = relay->rooms;
 	HASH_ITER(hh, relay->rooms, room, next)
 	{
-		query_fetch(relay->query, room->id);
-		if (left == 0 || relay->now - room->looked_at < POLL_PAUSE)
-			continue;
-		room->looked_at = relay->now;
-		left--;
-		query_cursors(relay->query, room->id);
+		if (relay->now - room->sent_at > REMEMBERED)
+			room_forget(room);
+		if (turn++ % turns == 0)
+			query_cursors(relay->query, room->id);
 	}
+}
+
+/*
+ * The next rooms of the round, at most so many; returns how many there are.
+ */
+size_t
+room_poll_next(Relay *relay, PolledRoom *rooms, size_t most)
+{
+	size_t		count = 0;
+
+	for (; relay->polled && count < most; relay->polled = relay->polled->hh.next)
+		rooms[count++] = (PolledRoom) {relay->polled->id, relay->polled->last};
+	return count;
 }
 
 /*

@@ -54,6 +54,7 @@ extern void room_show_presence(struct User *user);
 extern void room_tick_all(Relay *relay);
 extern void room_look_again_all(Relay *relay, bool missed);
 extern void room_poll(Relay *relay);
+extern size_t room_poll_next(Relay *relay, PolledRoom *rooms, size_t most);
 extern void room_free_all(Relay *relay);
 
 #endif

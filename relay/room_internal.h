@@ -66,10 +66,10 @@ struct Room
 	int64_t		last;			/* seq of the last event sent */
 	bool		closed;			/* status is 'closed' */
 	bool		busy;			/* in relay->busy */
-	int64_t		looked_at;		/* when the slow poll looked at its cursors */
 	Seat	   *seats;			/* joined sessions */
 	Member	   *members;		/* by user_id; empty when more than 50 */
-	Recent		ring[RING_SIZE];	/* at seq modulo RING_SIZE */
+	Recent	   *ring;			/* RING_SIZE places, at seq modulo that; NULL: nothing was sent lately */
+	int64_t		sent_at;		/* when the last event was sent */
 	Room	   *busy_prev;		/* in relay->busy */
 	Room	   *busy_next;
 	UT_hash_handle hh;			/* in relay->rooms */
@@ -94,6 +94,7 @@ extern void room_set_typing(Member *member, bool is_typing);
 /* room_seat.c */
 extern void room_tell_removed(Seat *seat, const char *reason);
 extern void room_unseat(Seat *seat);
+extern void room_forget(Room *room);
 extern void room_free(Room *room);
 
 #endif

@@ -12,6 +12,24 @@
 
 #define STATE_RECENT 10000		/* ms: a joiner's snapshot may be older than these changes */
 
+/*
+ * Forgets the frames that were sent lately: who joins with an older snapshot
+ * takes a new one.
+ */
+void
+room_forget(Room *room)
+{
+	if (room->ring == NULL)
+		return;
+	for (int i = 0; i < RING_SIZE; i++)
+	{
+		frame_unref(room->ring[i].frame);
+		free(room->ring[i].left);
+	}
+	free(room->ring);
+	room->ring = NULL;
+}
+
 void
 room_free(Room *room)
 {
@@ -20,14 +38,11 @@ room_free(Room *room)
 
 	HASH_ITER(hh, room->members, member, next)
 		room_drop_member(member);
-	for (int i = 0; i < RING_SIZE; i++)
-	{
-		if (room->ring[i].frame)
-			frame_unref(room->ring[i].frame);
-		free(room->ring[i].left);
-	}
+	room_forget(room);
 	if (room->busy)
 		DL_DELETE2(room->relay->busy, room, busy_prev, busy_next);
+	if (room->relay->polled == room)
+		room->relay->polled = room->hh.next;
 	HASH_DEL(room->relay->rooms, room);
 	free(room->task_id);
 	free(room->applicant_id);
@@ -181,7 +196,8 @@ room_seat_of(Room *room, Session *session)
 static bool
 room_ring_reaches(const Room *room, int64_t seq)
 {
-	return seq >= room->last || (room->last - seq <= RING_SIZE && room->ring[(seq + 1) % RING_SIZE].seq == seq + 1);
+	return seq >= room->last
+		|| (room->ring && room->last - seq <= RING_SIZE && room->ring[(seq + 1) % RING_SIZE].seq == seq + 1);
 }
 
 /*

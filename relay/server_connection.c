@@ -292,6 +292,7 @@ connection_gone(Connection *connection)
 	DL_DELETE(connection->server->connections, connection);
 	session_free(connection->session);
 	websocket_reset(&connection->reader);
+	free(connection->pong);
 	connection->socket->connection = NULL;
 	free(connection);
 }
@@ -301,10 +302,14 @@ static bool
 connection_pong(Connection *connection)
 {
 	const WebSocketReader *reader = &connection->reader;
-	size_t		len = websocket_control(connection->pong, WEBSOCKET_PONG, reader->control, reader->control_len);
+	unsigned char pong[2 + WEBSOCKET_CONTROL_BYTES];
+	size_t		len = websocket_control(pong, WEBSOCKET_PONG, reader->control, reader->control_len);
 
 	if (!socket_is_blocked(connection->socket))
-		return socket_write(connection->socket, connection->pong, len);
+		return socket_write(connection->socket, pong, len);
+	if (connection->pong == NULL && (connection->pong = malloc(sizeof(pong))) == NULL)
+		return false;
+	memcpy(connection->pong, pong, len);
 	connection->pong_len = len;
 	lws_callback_on_writable(connection->wsi);
 	return true;

@@ -78,7 +78,7 @@ typedef struct Connection
 	struct lws *wsi;			/* the library's handle */
 	Session    *session;		/* the logic on top */
 	WebSocketReader reader;		/* what comes in */
-	unsigned char pong[2 + WEBSOCKET_CONTROL_BYTES];	/* the last ping's answer, while the kernel takes nothing */
+	unsigned char *pong;		/* the last ping's answer, while the kernel takes nothing; owned */
 	size_t		pong_len;		/* bytes of it; 0: none is due */
 	int			close_code;		/* 0: stays */
 	const char *close_reason;	/* a constant */

@@ -110,7 +110,7 @@ session_free(Session *session)
 static bool
 session_grow_queue(Session *session)
 {
-	size_t		size = session->queue_size ? session->queue_size * 2 : 8;
+	size_t		size = session->queue_size ? session->queue_size * 2 : 2;
 	Frame	  **queue = malloc(size * sizeof(Frame *));
 
 	if (queue == NULL)

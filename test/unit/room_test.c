@@ -87,6 +87,55 @@ much_older_snapshot_is_taken_again(void **state)
 	expect(&b, "\"seq\":100");
 }
 
+/* What a quiet room has let go of is in the newer snapshot. */
+static void
+quiet_rooms_forget(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 0);
+	event(1, "message_received", "a", NULL);
+	event(2, "message_received", "a", NULL);
+	relay.now += 15000;
+	room_poll(&relay);
+	join(&b, 1);
+	expect(&b, "\"seq\":2");
+	session_free(b.session);
+	relay.now += 1;
+	room_poll(&relay);
+	login(&b, "b");
+	say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	answer_join(1);
+	expect_nothing(&b);
+	answer_join(2);
+	expect(&b, "\"ref\":0,\"ok\":true");
+	event(3, "message_received", "a", NULL);
+	expect(&b, "\"seq\":3");
+}
+
+static void
+poll_goes_round(void **state)
+{
+	Wire		wire;
+	PolledRoom	rooms[2];
+
+	login(&wire, "a");
+	join(&wire, 4);
+	event(5, "message_received", "b", NULL);
+	assert_int_equal(room_poll_next(&relay, rooms, 2), 0);
+	room_poll(&relay);
+	assert_int_equal(room_poll_next(&relay, rooms, 2), 1);
+	assert_int_equal(rooms[0].room_id, 7);
+	assert_int_equal(rooms[0].position, 5);
+	assert_int_equal(room_poll_next(&relay, rooms, 2), 0);
+	room_poll(&relay);
+	session_free(wire.session);
+	assert_int_equal(room_poll_next(&relay, rooms, 2), 0);
+}
+
 static void
 leave_waits_for_the_join(void **state)
 {
@@ -278,6 +327,8 @@ main(void)
 		LIVE_TEST(older_snapshot_is_caught_up),
 		LIVE_TEST(newer_snapshot_is_not_repeated),
 		LIVE_TEST(much_older_snapshot_is_taken_again),
+		LIVE_TEST(quiet_rooms_forget),
+		LIVE_TEST(poll_goes_round),
 		LIVE_TEST(leave_waits_for_the_join),
 		LIVE_TEST(removed_gets_nothing_after),
 		LIVE_TEST(removed_while_joining),
