@@ -12,7 +12,7 @@ export const mutants = {
   'without catch-up': [
     // It tells the newest of what a room has, and takes that for all.
     ['query_rooms.c', 'query->events->fetch_row(query->arg, &row);',
-      'if (i + 1 == rows || sql_cell_integer(result, i + 1, 0) != row.room_id) query->events->fetch_row(query->arg, &row);'],
+      'if (i + 1 == PQntuples(result) || sql_cell_integer(result, i + 1, 0) != row.room_id) query->events->fetch_row(query->arg, &row);'],
     ['room.c', 'row->seq == room->last + 1 ? frame_new', '1 ? frame_new'],
   ],
   'drops every 1,000th frame': [
