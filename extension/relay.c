@@ -312,11 +312,12 @@ run_guarded(const char *user_id, const char *text, int command, Call *call)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (ends_the_call(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
+		/* Before anything is thrown on: who throws out of a subtransaction leaves the session in one. */
 		RollbackAndReleaseCurrentSubTransaction();
 		rights_restore(&saved);
+		if (ends_the_call(error->sqlerrcode))
+			ReThrowError(error);
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && call->task_id)

@@ -383,6 +383,8 @@ finish(PgConn *conn)
 		run_prepared(conn, result);
 	else if (is_stale(result))
 		pgconn_drop(conn, PQresultErrorMessage(result));
+	else if (PQtransactionStatus(conn->pq) != PQTRANS_IDLE)
+		pgconn_drop(conn, "a statement left its transaction open");
 	else
 		answer(conn, result);
 	PQclear(result);

@@ -138,7 +138,7 @@ struct Query
 	bool		up;				/* told so */
 	bool		beat_failed;	/* the last sign of life was not taken */
 	bool		news_failed;	/* the last other statement of the news lane failed */
-	double		refused_at;		/* clock_seconds() when the database took no write; 0: it took the last one */
+	double		refused_at;		/* clock_seconds() when it took no write or ran no commands; 0: the last write went well */
 	char		epoch[64];		/* seen last; "" before */
 	int			max_content_bytes;
 	void		(*farewell_done) (void *arg);

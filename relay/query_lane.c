@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "protocol.h"
 #include "query_internal.h"
 
 #define LARGEST_BATCH 60
@@ -237,6 +238,23 @@ answer_from(Lane *lane, QueryCommand *command, const PGresult *result, int first
 		free(rows);
 }
 
+/*
+ * A whole statement has failed: that is no command's fault, and no command
+ * flows.  Gives what each is answered with: what passes by itself, or an
+ * internal error.
+ */
+static const char *
+lane_statement_failed(Lane *lane, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	log_write(LOG_LEVEL_WARNING, "query", 0, "%s: %s", lane->name, PQresultErrorMessage(result));
+	lane->query->refused_at = clock_seconds();
+	if (sqlstate == NULL)
+		return "08006";
+	return wire_code_of_sqlstate(sqlstate, NULL) == WIRE_UNAVAILABLE ? sqlstate : "XX000";
+}
+
 static void
 lane_answer(void *arg, const PGresult *result)
 {
@@ -246,14 +264,9 @@ lane_answer(void *arg, const PGresult *result)
 	int			number;
 	QueryCommand *command;
 	bool		good = PQresultStatus(result) == PGRES_TUPLES_OK;
-	const char *sqlstate = good ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *sqlstate = good ? NULL : lane_statement_failed(lane, result);
 
 	list_init(&lane->running);
-	if (!good)
-	{
-		query_written(lane->query, sqlstate);
-		log_write(LOG_LEVEL_WARNING, "query", 0, "%s: %s", lane->name, PQresultErrorMessage(result));
-	}
 	for (number = 1; (command = running.first) != NULL; number++)
 	{
 		int			first = row;
@@ -263,7 +276,7 @@ lane_answer(void *arg, const PGresult *result)
 		{
 			if (lane->alone)
 				busy_end(lane->query, command->task_id);
-			query_command_fail(command, sqlstate ? sqlstate : "08006", "the database failed");
+			query_command_fail(command, sqlstate, "the database failed");
 			continue;
 		}
 		while (row < PQntuples(result) && sql_cell_integer(result, row, 0) == number)

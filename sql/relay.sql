@@ -99,3 +99,15 @@ SELECT seq FROM taskchat.relay_fetch(ARRAY[:room], '{}', 100);
 SELECT sqlstate, constraint_name, count(*) FROM taskchat.relay_run(ARRAY['ada'], ARRAY[(
 	SELECT jsonb_build_object('type', 'join_task_rooms', 'rooms', jsonb_agg(jsonb_build_object('task_id', CASE n WHEN 600 THEN 'relay-1' ELSE 'none' END) ORDER BY n))::text
 	FROM generate_series(1, 600) AS n)], false, 200000, 500, 200) GROUP BY 1, 2 ORDER BY 1, 2;
+-- What is no single command's error (a full disk) ends the statement, and leaves no transaction behind
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full USING MESSAGE = 'no space left on device'; END $$;
+CREATE TRIGGER a_full_disk BEFORE INSERT ON taskchat.task_messages FOR EACH ROW EXECUTE FUNCTION no_room();
+\set VERBOSITY sqlstate
+SELECT command, sqlstate FROM taskchat.relay_run(ARRAY['ada', 'ada'],
+	ARRAY['{"type":"get_rooms"}', '{"type":"send_message","task_id":"relay-1","content":"no room for it"}'], false, 200000, 500, 200);
+\set VERBOSITY default
+SELECT current_user, taskchat.current_user_id() AS identity;
+DROP TRIGGER a_full_disk ON taskchat.task_messages;
+DROP FUNCTION no_room();
+SELECT command, sqlstate FROM taskchat.relay_run(ARRAY['ada'],
+	ARRAY['{"type":"send_message","task_id":"relay-1","content":"there is room again"}'], false, 200000, 500, 200);

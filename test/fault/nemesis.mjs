@@ -70,6 +70,13 @@ const killed = (which) => async (stage) => {
   await sleep(500);
 };
 
+// One of the relay's own functions may not be called for a while.
+const revoked = (signature) => async (stage, seconds) => {
+  await stage.world.sql(`REVOKE EXECUTE ON FUNCTION taskchat.${signature} FROM taskchat_relay`);
+  await sleep(seconds * 1000);
+  await stage.world.sql(`GRANT EXECUTE ON FUNCTION taskchat.${signature} TO taskchat_relay`);
+};
+
 async function setting(stage, sql, connection = stage.world.pool) {
   await connection.query(sql);
   await connection.query('SELECT pg_reload_conf()');
@@ -215,6 +222,16 @@ export const faults = {
         await sleep(seconds * 500);
       }
     },
+  },
+  'commands refused': {
+    about: 'the database runs no commands for the relay',
+    health: 'down',
+    inject: revoked('relay_run(text[], text[], boolean, int, int, int)'),
+  },
+  'events refused': {
+    about: 'the database gives the relay no events',
+    health: 'down',
+    inject: revoked('relay_fetch(bigint[], bigint[], int)'),
   },
   'database unreachable': {
     about: 'packets between relay and database are dropped, then the connections are gone',

@@ -57,6 +57,7 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
       if (wrong) late.push({ kind: 'untruthful health', where: name, what: wrong });
       try {
         const ms = await stage.probe(limit);
+        await stage.flow(READY_AGAIN);
         await until('the relay to be ready', () => health.seen.at(-1).state === 'ready', READY_AGAIN);
         recovered.push({ name, ms });
         if (!faults[name].cuts && stage.ended() > ended) late.push({ kind: 'connection lost', where: name, what: `${stage.ended() - ended} of the readers' connections` });

@@ -131,6 +131,12 @@ export class Stage {
     return Math.round(performance.now() - began);
   }
 
+  // Waits until every writer over a socket was acknowledged something that it began after now.
+  async flow(limit) {
+    const wanted = this.writers.filter((writer) => writer.via === 'socket').map((writer) => ({ writer, n: writer.n + 2 }));
+    await until('commands to flow', () => wanted.every(({ writer, n }) => writer.n >= n), limit);
+  }
+
   // What is open now is waited for, unless somebody was behind already.
   async finish(behind) {
     for (const writer of this.writers) writer.giveUp = true;
