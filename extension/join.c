@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -165,6 +166,7 @@ read_members(int64 room_id, Members *members)
 	{
 		Member	   *member = add_member(members);
 
+		CHECK_FOR_INTERRUPTS();
 		member->user_id = column_text(row, MEMBER_USER, desc);
 		member->role = column_text(row, MEMBER_ROLE, desc);
 		member->joined_seq = column_int64(row, MEMBER_JOINED_SEQ, desc);

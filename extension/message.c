@@ -157,36 +157,60 @@ too_new(HeapTuple tuple)
 		XidInMVCCSnapshot(xmin, GetTransactionSnapshot());
 }
 
+/*
+ * The message that these keys name, as committed now: a copy, or NULL.  One
+ * look can miss a row that somebody's update moves to another page meanwhile.
+ */
+static HeapTuple
+find_message(Relation messages, const char *index, int nkeys, const ScanKeyData *keys)
+{
+	ScanKeyData copy[INDEX_MAX_KEYS];	/* a scan changes its keys */
+	HeapTuple	found = NULL;
+	int			looks;
+
+	for (looks = 0; looks < LOOKS && found == NULL; looks++)
+	{
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
+		scan = systable_beginscan(messages, relation_oid(index), true, SnapshotSelf, nkeys, copy);
+		tuple = systable_getnext(scan);
+		if (HeapTupleIsValid(tuple))
+			found = heap_copytuple(tuple);
+		systable_endscan(scan);
+	}
+	return found;
+}
+
+static HeapTuple
+find_by_id(Relation messages, Datum id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, COL_ID, BTEqualStrategyNumber, F_UUID_EQ, id);
+	return find_message(messages, "task_messages_id_key", 1, &key);
+}
+
 /* reply_to is a message of the same room; one error for unknown and elsewhere. */
 static void
 check_reply(const Draft *draft, int64 room_id)
 {
 	Relation	messages;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	ItemPointerData tid;
-	bool		isnull;
-	bool		same = false;
+	HeapTuple	message;
+	bool		same;
 
 	if (draft->nulls[COL_REPLY - 1])
 		return;
 	messages = table_open(relation_oid("task_messages"), RowShareLock);
-	ScanKeyInit(&key, COL_ID, BTEqualStrategyNumber, F_UUID_EQ, draft->values[COL_REPLY - 1]);
-	scan = systable_beginscan(messages, relation_oid("task_messages_id_key"), true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		same = DatumGetInt64(heap_getattr(tuple, COL_ROOM, RelationGetDescr(messages), &isnull)) == room_id;
-		if (same && too_new(tuple))
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("the message that reply_to names is newer than this transaction"),
-					 errhint("Try the transaction again.")));
-		ItemPointerCopy(&tuple->t_self, &tid);
-	}
-	systable_endscan(scan);
-	same = same && keep_message(messages, &tid);
+	message = find_by_id(messages, draft->values[COL_REPLY - 1]);
+	same = message && column_int64(message, COL_ROOM, RelationGetDescr(messages)) == room_id;
+	if (same && too_new(message))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the message that reply_to names is newer than this transaction"),
+				 errhint("Try the transaction again.")));
+	same = same && keep_message(messages, &message->t_self);
 	table_close(messages, NoLock);
 	if (!same)
 		forbid_room();
@@ -198,26 +222,16 @@ taskchat_lock_message(PG_FUNCTION_ARGS)
 {
 	Relation	messages = open_writable("task_messages");
 	TupleTableSlot *slot = table_slot_create(messages, NULL);
-	char	   *sender = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	ItemPointerData tid;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple	message = find_by_id(messages, PG_GETARG_DATUM(0));
 	bool		found = false;
 
-	ScanKeyInit(&key, COL_ID, BTEqualStrategyNumber, F_UUID_EQ, PG_GETARG_DATUM(0));
-	scan = systable_beginscan(messages, relation_oid("task_messages_id_key"), true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	if (message)
 	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, COL_SENDER, RelationGetDescr(messages), &isnull);
+		char	   *sender = column_text(message, COL_SENDER, RelationGetDescr(messages));
 
-		found = !isnull && strcmp(TextDatumGetCString(value), sender) == 0;
-		ItemPointerCopy(&tuple->t_self, &tid);
+		found = sender && strcmp(sender, text_to_cstring(PG_GETARG_TEXT_PP(1))) == 0 &&
+			row_lock(messages, &message->t_self, LockTupleNoKeyExclusive, slot);
 	}
-	systable_endscan(scan);
-	found = found && row_lock(messages, &tid, LockTupleNoKeyExclusive, slot);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(messages, NoLock);
 	PG_RETURN_BOOL(found);
@@ -229,19 +243,14 @@ find_duplicate(const char *task_id, const char *sender_id, const char *client_ms
 {
 	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);
 	ScanKeyData keys[3];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple	message;
 
 	ScanKeyInit(&keys[0], COL_TASK, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
 	ScanKeyInit(&keys[1], COL_SENDER, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(sender_id));
 	ScanKeyInit(&keys[2], COL_CLIENT_ID, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(client_msg_id));
-	scan = systable_beginscan(messages, relation_oid("task_messages_client_msg_id_key"), true, SnapshotSelf, 3, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
+	message = find_message(messages, "task_messages_client_msg_id_key", lengthof(keys), keys);
 	table_close(messages, AccessShareLock);
-	return tuple;
+	return message;
 }
 
 /*

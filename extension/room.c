@@ -218,13 +218,17 @@ row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot 
 
 /* One look for find_tid(). */
 static bool
-look_for_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
+look_for_tid(Relation relation, const char *index, int nkeys, const ScanKeyData *keys, ItemPointer tid)
 {
-	SysScanDesc scan = systable_beginscan(relation, relation_oid(index), true,
-										  SnapshotSelf, nkeys, keys);
-	HeapTuple	tuple = systable_getnext(scan);
-	bool		found = HeapTupleIsValid(tuple);
+	ScanKeyData copy[INDEX_MAX_KEYS];	/* the scan changes its keys */
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found;
 
+	memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
+	scan = systable_beginscan(relation, relation_oid(index), true, SnapshotSelf, nkeys, copy);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
 	if (found)
 		ItemPointerCopy(&tuple->t_self, tid);
 	systable_endscan(scan);
@@ -233,7 +237,7 @@ look_for_tid(Relation relation, const char *index, int nkeys, ScanKey keys, Item
 
 /* Where the row is that these keys name, as committed now; false: nowhere. */
 bool
-find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid)
+find_tid(Relation relation, const char *index, int nkeys, const ScanKeyData *keys, ItemPointer tid)
 {
 	int			looks;
 

@@ -102,7 +102,7 @@ extern void forbid_room(void) pg_attribute_noreturn();
 extern char *column_text(HeapTuple tuple, int column, TupleDesc desc);
 extern int64 column_int64(HeapTuple tuple, int column, TupleDesc desc);
 extern void key_text(ScanKey key, AttrNumber column, const char *value);
-extern bool find_tid(Relation relation, const char *index, int nkeys, ScanKey keys, ItemPointer tid);
+extern bool find_tid(Relation relation, const char *index, int nkeys, const ScanKeyData *keys, ItemPointer tid);
 
 /* source.c: relations read by index scans */
 typedef struct SysScanDescData *SysScanDesc;

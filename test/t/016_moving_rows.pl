@@ -1,5 +1,6 @@
 # Rows that move to other pages are found all the same: who is a member is one,
-# in the room that was meant, and what is published for a task reaches its room.
+# in the room that was meant, what is published for a task reaches its room, and
+# a message sent again is known again.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -14,6 +15,10 @@ $node->safe_psql('postgres', q{
 	SELECT taskchat.open_room('moving', 'u0');
 	SELECT count(taskchat.add_member('moving', 'u' || n)) FROM generate_series(1, 300) AS n;
 	SELECT count(taskchat.add_member('moving', 'u' || n, 'applicant')) FROM generate_series(1, 300) AS n;
+	BEGIN;
+	SELECT taskchat.act_as('u0');
+	SELECT count(taskchat.send_message('moving', 'once', client_msg_id => 'm' || n)) FROM generate_series(1, 300) AS n;
+	COMMIT;
 	CREATE TABLE lost (what text);
 	CREATE TABLE published (n serial)});
 
@@ -38,7 +43,24 @@ my $find = q{
 my $publish = q{
 	WITH p AS (INSERT INTO published DEFAULT VALUES RETURNING n)
 	SELECT taskchat.publish_task_update('moving', jsonb_build_object('n', n), 'u' || 1 + n % 300) FROM p;};
-my %scripts = (find => [ $move_members, $find ], publish => [ $move_rooms, $publish ]);
+my $move_messages = q{
+	SET session_replication_role = replica;
+	UPDATE taskchat.task_messages SET read_at = clock_timestamp() WHERE task_id = 'moving';};
+my $send_again = q{
+	DO $$
+	BEGIN
+		PERFORM taskchat.act_as('u0');
+		FOR i IN 1 .. 1000 LOOP
+			BEGIN
+				IF (taskchat.send_message('moving', 'again', client_msg_id => 'm' || 1 + i % 300)).content <> 'once' THEN
+					INSERT INTO lost VALUES ('a message');
+				END IF;
+			EXCEPTION WHEN unique_violation THEN
+				INSERT INTO lost VALUES ('a message');
+			END;
+		END LOOP;
+	END $$;};
+my %scripts = (find => [ $move_members, $find ], publish => [ $move_rooms, $publish ], send => [ $move_messages, $send_again ]);
 
 for my $name (sort keys %scripts) {
 	my @files;
@@ -49,7 +71,7 @@ for my $name (sort keys %scripts) {
 	$node->command_ok([ 'pgbench', '--no-vacuum', '-c', '4', '-T', '8', '-h', $node->host, '-p', $node->port, @files, 'postgres' ],
 		"$name while rows move");
 }
-is($node->safe_psql('postgres', 'SELECT what, count(*) FROM lost GROUP BY what ORDER BY what'), '', 'every member has the room that was meant');
+is($node->safe_psql('postgres', 'SELECT what, count(*) FROM lost GROUP BY what ORDER BY what'), '', 'every member has the room that was meant, every message is known again');
 $node->safe_psql('postgres', 'SELECT taskchat.deliver_pending()');
 is($node->safe_psql('postgres', q{
 		SELECT n FROM published EXCEPT ALL SELECT (payload ->> 'n')::int FROM taskchat.task_events WHERE kind = 'task_update' ORDER BY n}),
