@@ -142,7 +142,7 @@ http_metrics(HttpExchange *exchange)
 static void
 http_readiness(HttpExchange *exchange)
 {
-	if (!exchange->relay->draining && query_ready(exchange->relay->query))
+	if (!exchange->relay->draining && query_flows(exchange->relay->query))
 		exchange_answer(exchange, 200, "text/plain; charset=utf-8", "ready\n", 6);
 	else
 	{

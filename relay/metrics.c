@@ -153,7 +153,7 @@ metrics_write(const Relay *relay, JsonText *text)
 	add_one(text, "queue_bytes", "gauge", "Bytes that wait to be sent to clients.", queue_bytes(relay));
 	add_one(text, "messages_total", "counter", "Messages sent through this relay.", metrics->sent);
 	add_one(text, "events_total", "counter", "Events fetched from the database.", metrics->events);
-	add_one(text, "database_up", "gauge", "1 while commands and events flow.", query_ready(relay->query) ? 1 : 0);
+	add_one(text, "database_up", "gauge", "1 while commands and events flow.", query_flows(relay->query) ? 1 : 0);
 	add_one(text, "database_lost_total", "counter", "How often the database went out of reach.", metrics->lost);
 	add_one(text, "draining", "gauge", "1 while the relay stops.", relay->draining ? 1 : 0);
 	add_head(text, "errors_total", "counter", "Errors answered, by wire code.");

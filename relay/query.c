@@ -20,14 +20,6 @@
 
 /* Up and down */
 
-/* Whether all connections stand. */
-static bool
-is_connected(const Query *query)
-{
-	return query->listener && listener_is_up(query->listener) && pgconn_ready(query->read.conn) &&
-		pgconn_ready(query->write.conn) && pgconn_ready(query->news);
-}
-
 /*
  * A write has ended so (NULL: well).  What the database as a whole refuses
  * (out of room or memory, read only, failing discs) says that no other write
@@ -49,7 +41,7 @@ query_written(Query *query, const char *sqlstate)
 void
 query_tell(Query *query)
 {
-	bool		up = is_connected(query);
+	bool		up = query_ready(query);
 	bool		changed;
 
 	if (up == query->up)
@@ -246,7 +238,14 @@ query_free(Query *query)
 bool
 query_ready(const Query *query)
 {
-	return is_connected(query) && !query->beat_failed && !query->news_failed &&
+	return query->listener && listener_is_up(query->listener) && pgconn_ready(query->read.conn) &&
+		pgconn_ready(query->write.conn) && pgconn_ready(query->news);
+}
+
+bool
+query_flows(const Query *query)
+{
+	return query_ready(query) && !query->beat_failed && !query->news_failed &&
 		(query->refused_at == 0 || clock_seconds() - query->refused_at > REFUSED_TIME);
 }
 

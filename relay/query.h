@@ -157,7 +157,8 @@ extern Query *query_new(struct ev_loop *loop, const char *database, const char *
 						const QueryEvents *events, void *arg, char **error);
 extern void query_free(Query *query);
 
-extern bool query_ready(const Query *query);	/* commands and events flow */
+extern bool query_ready(const Query *query);	/* all connections stand */
+extern bool query_flows(const Query *query);	/* commands and events flow: the database takes what it is told, too */
 
 /*
  * frame: JSON text of a client frame.  task_id: the task that it is about, or

@@ -113,6 +113,12 @@ query_ready(const Query *query)
 	return ready;
 }
 
+bool
+query_flows(const Query *query)
+{
+	return ready;
+}
+
 void
 query_attach(Query *query, const char *user_id)
 {
