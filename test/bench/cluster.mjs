@@ -37,7 +37,7 @@ export class Cluster {
   // Statements one after the other, each a transaction of its own; what they print, unaligned.
   sql(database, text) {
     return new Promise((resolve, reject) => {
-      const psql = spawn(path.join(process.env.TASKCHAT_PG_BIN, 'psql'), [this.url(database), '-qXAt', '-v', 'ON_ERROR_STOP=1', '-c', 'SET client_min_messages = warning', '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+      const psql = spawn(path.join(process.env.TASKCHAT_PG_BIN, 'psql'), [this.url(database), '-qXAt', '-v', 'ON_ERROR_STOP=1', '-c', 'SET client_min_messages = warning', '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'], timeout: 180000 });
       let out = '';
       let error = '';
       psql.stdout.on('data', (data) => { out += data; });

@@ -32,7 +32,10 @@ function figure(run, name) {
   return Number.isFinite(value) ? value : undefined;
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.floor(sorted.length / 2)]) / 2;
+}
 
 // runs: [{workload, peer, round, error?, delivered, …}] → workload → peer → {runs, failed, <figure>: median}
 export function summarize(runs) {

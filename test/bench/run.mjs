@@ -111,7 +111,11 @@ async function main(directory) {
   const rounds = Number(process.env.ROUNDS || 3);
   const end = Date.now() + Number(process.env.MINUTES || 60) * 60000;
   const names = chosen(process.env.WORKLOADS, workloads, 'workload');
-  const wanted = chosen(process.env.PEERS, peers, 'peer').filter((name) => peers[name].available?.() ?? true);
+  const wanted = chosen(process.env.PEERS, peers, 'peer').filter((name) => {
+    const there = peers[name].available?.() ?? true;
+    if (!there) console.log(`${name} cannot run here, and is left out`);
+    return there;
+  });
   const bench = await openBench();
   const runs = [];
   try {
