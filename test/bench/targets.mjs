@@ -45,7 +45,7 @@ export function targets(summary) {
       const ratio = mine / theirs;
       const sign = kind === 'most' ? '≤' : '≥';
       if (limit === null) add(what, `(beside ${peer})`, `${ratio.toFixed(2)} ×`, '');
-      else add(what, `${sign} ${limit} × ${peer}`, `${ratio.toFixed(2)} ×`, verdict(kind === 'most' ? ratio <= limit : ratio >= limit));
+      else add(what, `${sign} ${limit} × ${peer}`, `${ratio.toFixed(3)} ×`, verdict(kind === 'most' ? ratio <= limit : ratio >= limit));
     }
   }
   for (const [what, one, other, least, most] of BETWEEN) {
