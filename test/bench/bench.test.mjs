@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { machine } from './machine.mjs';
 import { measured, openBench, peers, write } from './run.mjs';
 
-const pairs = { clients: 20, rooms: 10, settings: { 'rate-messages': 1000, 'rate-messages-burst': 1000 } };
+const pairs = { clients: 20, rooms: 10, settings: { 'rate-messages': 100000, 'rate-messages-burst': 100000, 'rate-commands': 100000, 'rate-commands-burst': 100000 } };
 const small = {
   'w1-closed': { clients: 20, rooms: 1, args: { senders: 4, messages: 100, warm: 10 } },
   'w2-paced': { ...pairs, args: { senders: 4, rate: 100, messages: 100 } },
