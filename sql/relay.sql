@@ -106,7 +106,7 @@ CREATE TRIGGER a_full_disk BEFORE INSERT ON taskchat.task_messages FOR EACH ROW 
 SELECT command, sqlstate FROM taskchat.relay_run(ARRAY['ada', 'ada'],
 	ARRAY['{"type":"get_rooms"}', '{"type":"send_message","task_id":"relay-1","content":"no room for it"}'], false, 200000, 500, 200);
 \set VERBOSITY default
-SELECT current_user, taskchat.current_user_id() AS identity;
+SELECT current_user = session_user AS own_role, taskchat.current_user_id() AS identity;
 DROP TRIGGER a_full_disk ON taskchat.task_messages;
 DROP FUNCTION no_room();
 SELECT command, sqlstate FROM taskchat.relay_run(ARRAY['ada'],
