@@ -322,30 +322,35 @@ request_bearer(const RequestHead *head)
 }
 
 /*
+ * Whether a comma list holds the word, in letters of any case.
+ */
+bool
+request_word_listed(const char *list, const char *word)
+{
+	size_t		len = strlen(word);
+
+	while (*list)
+	{
+		size_t		n;
+
+		list += strspn(list, ", \t");
+		n = strcspn(list, ", \t");
+		if (n == len && n > 0 && strncasecmp(list, word, n) == 0)
+			return true;
+		list += n;
+	}
+	return false;
+}
+
+/*
  * Whether one of the headers of this name has the word in its comma list.
  */
 bool
 request_list_has(const RequestHead *head, const char *name, const char *word)
 {
-	size_t		len = strlen(word);
-
 	for (size_t i = 0; i < head->nheaders; i++)
-	{
-		const char *list = head->headers[i].value;
-
-		if (strcmp(head->headers[i].name, name) != 0)
-			continue;
-		while (*list)
-		{
-			size_t		n;
-
-			list += strspn(list, ", \t");
-			n = strcspn(list, ", \t");
-			if (n == len && n > 0 && strncasecmp(list, word, n) == 0)
-				return true;
-			list += n;
-		}
-	}
+		if (strcmp(head->headers[i].name, name) == 0 && request_word_listed(head->headers[i].value, word))
+			return true;
 	return false;
 }
 

@@ -54,6 +54,7 @@ extern RequestState request_parse(RequestHead *head, const char *bytes, size_t l
 extern void request_reset(RequestHead *head);
 extern const char *request_header(const RequestHead *head, const char *name);
 extern const char *request_bearer(const RequestHead *head);
+extern bool request_word_listed(const char *list, const char *word);
 extern bool request_list_has(const RequestHead *head, const char *name, const char *word);
 extern bool request_join(const RequestHead *head, const char *name, char *out, size_t size);
 extern bool request_split_query(const char *query, size_t most, char ***args, size_t *nargs);

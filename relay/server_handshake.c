@@ -33,25 +33,6 @@ server_client_address(const Socket *socket, const RequestHead *head, Address *ad
 		address_behind_proxies(&socket->server->proxies, forwarded, address);
 }
 
-/* Whether a comma list holds the word. */
-static bool
-list_has(const char *list, const char *word)
-{
-	size_t		len = strlen(word);
-
-	while (*list)
-	{
-		size_t		n;
-
-		list += strspn(list, ", \t");
-		n = strcspn(list, ", \t");
-		if (n == len && n > 0 && strncasecmp(list, word, n) == 0)
-			return true;
-		list += n;
-	}
-	return false;
-}
-
 /* Takes the port that a browser leaves out off the end of host:port. */
 static size_t
 without_default_port(const char *scheme, const char *authority, size_t len)
@@ -112,11 +93,11 @@ server_origin_allowed(const Socket *socket, const RequestHead *head)
 	const char *host;
 	const char *authority;
 
-	if (origin == NULL || list_has(allowed, "*"))
+	if (origin == NULL || request_word_listed(allowed, "*"))
 		return true;
 	authority = strstr(origin, "://");
 	if (authority == NULL)
-		return list_has(allowed, origin);	/* "null" */
+		return request_word_listed(allowed, origin);	/* "null" */
 	authority += 3;
 	if (allowed[0])
 		return origin_is_listed(allowed, origin, authority);
