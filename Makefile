@@ -62,6 +62,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c)))
 DATA = $(wildcard extension/updates/*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 PGFILEDESC = "taskchat - messages, presence and events for tasks"
+SHLIB_LINK = $(filter -lcrypto,$(LIBS))
 PG_CPPFLAGS = -DTASKCHAT_VERSION='"$(EXTVERSION)"'
 
 # One file a concern, joined in this order.

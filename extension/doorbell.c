@@ -1,6 +1,7 @@
 /*
  * doorbell.c
- *	  NOTIFY with ids only, rung just before commit.
+ *	  NOTIFY with ids only, or with an event under seal (see carry.c), rung just
+ *	  before commit.
  *
  * Bells gather during the transaction and survive ROLLBACK TO: one too many
  * only makes a relay look once more, one too few would leave it waiting for
@@ -35,33 +36,36 @@ static double queue_limit = 0.5;
 static List *bells = NIL;		/* char * */
 static HTAB *known = NULL;		/* the same, once they are many; of char * */
 static char *channel = NULL;
+static unsigned char *seal = NULL;	/* the key; NULL: no event goes along */
 
 PG_FUNCTION_INFO_V1(taskchat_ring);
 
-/* The channel's name: the single row of taskchat.doorbell_channel. */
-static char *
+/* The single row of taskchat.doorbell_channel: the channel's name and the key. */
+static void
 read_channel(void)
 {
 	Relation	relation = table_open(relation_oid("doorbell_channel"), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, SnapshotSelf, 0, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
-	char	   *name = NULL;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
 	if (HeapTupleIsValid(tuple))
 	{
 		bool		isnull;
+		Datum		key = heap_getattr(tuple, 2, RelationGetDescr(relation), &isnull);
 
-		name = MemoryContextStrdup(TopTransactionContext,
-								   TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(relation), &isnull)));
+		channel = column_text(tuple, 1, RelationGetDescr(relation));
+		if (!isnull)
+			seal = (unsigned char *) VARDATA(DatumGetByteaPCopy(key));
 	}
+	MemoryContextSwitchTo(old);
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-	if (name == NULL)
+	if (channel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("taskchat.doorbell_channel has no row"),
 				 errhint("A superuser gives it one: any channel's name that is hard to guess.")));
-	return name;
 }
 
 #define MANY_BELLS 8
@@ -118,7 +122,7 @@ doorbell_ring(char kind, const char *rest)
 	char	   *payload;
 
 	if (channel == NULL)
-		channel = read_channel();
+		read_channel();
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	payload = psprintf("%c%s", kind, rest);
 	if ((bells != NIL && strcmp(llast(bells), payload) == 0) || rung_before(payload))
@@ -146,21 +150,31 @@ taskchat_ring(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Notify of what has gathered; Async_Notify leaves out what was already said in this transaction. */
+static void
+ring_all(void)
+{
+	char		plain[32] = "";
+	int64		room_id;
+	char	   *carried = carry_payload(seal, &room_id);
+	ListCell   *cell;
+
+	if (carried)
+		snprintf(plain, sizeof(plain), "r" INT64_FORMAT, room_id);
+	foreach(cell, bells)
+		Async_Notify(channel, strcmp(lfirst(cell), plain) == 0 ? carried : lfirst(cell));
+}
+
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	ListCell   *cell;
-
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			pending_at_commit();	/* it may ring */
-			if (bells == NIL ||
-				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) > queue_limit)
-				break;
-			/* Async_Notify leaves out what was already said in this transaction. */
-			foreach(cell, bells)
-				Async_Notify(channel, lfirst(cell));
+			if (bells != NIL &&
+				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) <= queue_limit)
+				ring_all();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -168,6 +182,8 @@ at_transaction_event(XactEvent event, void *arg)
 			bells = NIL;
 			known = NULL;
 			channel = NULL;
+			seal = NULL;
+			carry_forget();
 			pending_forget();
 			break;
 		default:

@@ -75,7 +75,7 @@ draft_set(Draft *draft, int column, Datum value)
 }
 
 /* Random bytes, drawn in stock: asking for a few costs nearly as much as for many. */
-static void
+void
 take_random(unsigned char *out, int count)
 {
 	static unsigned char stock[256];

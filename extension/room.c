@@ -410,6 +410,7 @@ room_advance(Room *room, int closed)
 	table_close(rooms, NoLock);
 	CommandCounterIncrement();
 	ForceSyncCommit();
+	carry_note(room->room_id, room->last_seq);
 	doorbell_ring_room('r', room->room_id);
 }
 

@@ -230,6 +230,7 @@ relay_bell(void *arg, char kind, const char *rest)
 
 	switch (kind)
 	{
+		case 'e':				/* and what it carries is looked for */
 		case 'r':
 			room_bell(relay, strtoll(rest, NULL, 10));
 			watch_bell(relay, strtoll(rest, NULL, 10));

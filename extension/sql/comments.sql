@@ -95,13 +95,13 @@ COMMENT ON COLUMN taskchat.pending.id IS 'Their order at one place';
 COMMENT ON COLUMN taskchat.pending.what IS 'e: an event, d: the room goes, c: another creator, l: a member leaves, o: the room opens, n: a notification';
 COMMENT ON COLUMN taskchat.pending.kind IS 'Of an event or notification';
 COMMENT ON COLUMN taskchat.pending.user_id IS 'Who caused an event; else whom it concerns';
-COMMENT ON COLUMN taskchat.pending.task_id IS 'Of what waits for a task, or of a notification';
-COMMENT ON COLUMN taskchat.pending.applicant_id IS 'Of what waits for a task: in that private room only';
+COMMENT ON COLUMN taskchat.pending.task_id IS 'Of an opening or a notification';
 COMMENT ON COLUMN taskchat.pending.payload IS 'Of an event or notification';
 COMMENT ON COLUMN taskchat.pending.notification IS 'Its id';
 COMMENT ON COLUMN taskchat.pending.left_at IS 'When it was left to a later transaction';
 COMMENT ON COLUMN taskchat.stage.pulled_at IS 'Start of the transaction';
 COMMENT ON COLUMN taskchat.doorbell_channel.channel IS 'The channel''s name';
+COMMENT ON COLUMN taskchat.doorbell_channel.seal IS 'Key of the events that bells bring along (AES-256-GCM); NULL: they bring none';
 COMMENT ON COLUMN taskchat.database_epoch.epoch IS 'Random; part of every room''s epoch';
 
 COMMENT ON TRIGGER zz_taskchat_message ON taskchat.task_messages IS 'Validates and numbers what any INSERT brings; its name sorts last';

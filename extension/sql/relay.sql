@@ -2,17 +2,18 @@
  * relay: what the relay daemon calls.  This comment is the contract between
  * the two halves; both sides change together and raise the interface number.
  *
- * INTERFACE NUMBER 4
+ * INTERFACE NUMBER 5
  *
  * Who: role taskchat_relay.  Every call is one statement outside BEGIN, so it
  * is one transaction.  A result counts only when the server has reported the
  * end of the transaction (ReadyForQuery): rows come before COMMIT.
  *
  *   relay_hello() → (interface int, version text, channel text, epoch text,
- *                    max_content_bytes int)
+ *                    max_content_bytes int, seal text)
  *     First call on each connection.  channel: what to LISTEN to.  epoch: of
  *     the database; when it differs from the one seen before, every room's
- *     epoch has changed.
+ *     epoch has changed.  seal: the key of what bells carry, 64 hexadecimal
+ *     digits; NULL: they carry nothing.
  *
  *   relay_run(users text[], frames text[], wait boolean, max_bytes int,
  *             max_events int, max_rooms int) →
@@ -118,6 +119,7 @@
  *
  * The doorbell's payloads (NOTIFY): a letter and an id.
  *   r<room_id>             the room's line moved: relay_fetch
+ *   e<room_id> <base64>    the same, and the event is in it, see below
  *   c<room_id>             cursors moved: relay_cursors
  *   p<user_id>             presence changed: relay_presence
  *   n<user_id>             a notification: relay_notifications
@@ -127,16 +129,25 @@
  *   h<text>                a relay's own heartbeat: ignored by all others
  * A payload may be lost, doubled, late or forged, and does no harm: it only
  * makes the relay look.
+ *
+ * What e carries is a message_received, the only event of its transaction.
+ * The base64 (RFC 4648 section 4) holds a nonce of 12 bytes, the ciphertext and
+ * a tag of 16: AES-256-GCM with the seal as key and "e<room_id>" as additional
+ * data.  In it: the seq in decimal, a newline, the sender's id or nothing, a
+ * newline, the event as relay_fetch gives it.  The id may have newlines in it,
+ * the event has none: it begins after the last.  It counts only where it is the next of the room's line;
+ * otherwise, and where it cannot be opened, the bell is one like r.
  */
 
-CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT channel text, OUT epoch text, OUT max_content_bytes int)
+CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT channel text, OUT epoch text, OUT max_content_bytes int,
+		OUT seal text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM taskchat.current_user_id();	-- loads the library, which knows the settings
-	interface := 4;
+	interface := 5;
 	SELECT x.extversion INTO version FROM pg_extension x WHERE x.extname = 'taskchat';
-	SELECT c.channel INTO channel FROM taskchat.doorbell_channel c;
+	SELECT c.channel, encode(c.seal, 'hex') INTO channel, seal FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
 	max_content_bytes := current_setting('taskchat.max_content_bytes')::int;
 END

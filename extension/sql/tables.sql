@@ -155,7 +155,6 @@ CREATE TABLE taskchat.pending (
 	kind text,
 	user_id text COLLATE "C",
 	task_id text COLLATE "C",
-	applicant_id text COLLATE "C",
 	payload text,
 	notification uuid,
 	left_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -202,10 +201,15 @@ COMMENT ON TABLE taskchat.sign_outs IS 'When all sessions of a user were ended l
 CREATE UNLOGGED TABLE taskchat.stage (pulled_at timestamptz DEFAULT pg_catalog.now());
 COMMENT ON TABLE taskchat.stage IS 'Brings the deferred trigger about that drains staged events; always empty between transactions';
 
-CREATE TABLE taskchat.doorbell_channel (channel text PRIMARY KEY);
+/* Three uuids are 366 random bits. */
+CREATE TABLE taskchat.doorbell_channel (
+	channel text PRIMARY KEY,
+	seal bytea CHECK (pg_catalog.octet_length(seal) = 32)
+);
 INSERT INTO taskchat.doorbell_channel
-	VALUES ('taskchat_' || pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''));
-COMMENT ON TABLE taskchat.doorbell_channel IS 'The NOTIFY channel of this database, told to relays only';
+	VALUES ('taskchat_' || pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''),
+		pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat(pg_catalog.gen_random_uuid(), pg_catalog.gen_random_uuid(), pg_catalog.gen_random_uuid()), 'UTF8')));
+COMMENT ON TABLE taskchat.doorbell_channel IS 'The NOTIFY channel of this database and the key of what it carries, told to relays only';
 
 CREATE TABLE taskchat.database_epoch (epoch text PRIMARY KEY);
 INSERT INTO taskchat.database_epoch VALUES (pg_catalog.gen_random_uuid()::text);

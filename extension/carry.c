@@ -1,0 +1,184 @@
+/*
+ * carry.c
+ *	  A bell that brings the event along.
+ *
+ * Where all that a transaction tells is one message, its notification carries
+ * the event's text, and a relay that waits for just this one need not fetch
+ * it.  The text is read from the table as the last thing before the commit, so
+ * it is what a fetch would give.  Any role may listen to any channel and ring
+ * any bell: so the text is sealed (AES-256-GCM, NIST SP 800-38D) with a key
+ * that only relays are told.
+ */
+#include "taskchat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "common/base64.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#ifdef USE_OPENSSL
+#include <openssl/evp.h>
+#endif
+
+#define MESSAGE_ROOM 2
+#define MESSAGE_SEQ 5
+#define MESSAGE_SENDER 6
+
+#define KEY_BYTES 32
+#define NONCE_BYTES 12
+#define TAG_BYTES 16
+#define LONGEST_PAYLOAD 7900	/* NOTIFY refuses 8000 */
+
+/* What the transaction has given numbers to. */
+static struct
+{
+	int			count;
+	int64		room_id;		/* of the last one */
+	int64		seq;
+}			moved;
+
+/* A line has moved to this number. */
+void
+carry_note(int64 room_id, int64 seq)
+{
+	moved.count++;
+	moved.room_id = room_id;
+	moved.seq = seq;
+}
+
+void
+carry_forget(void)
+{
+	moved.count = 0;
+}
+
+#ifdef USE_OPENSSL
+
+/*
+ * A cipher with that key, or NULL.  Setting one up costs more than sealing
+ * does, so the last one is kept.
+ */
+static EVP_CIPHER_CTX *
+cipher_with(const unsigned char *key)
+{
+	static EVP_CIPHER_CTX *cipher = NULL;
+	static unsigned char its_key[KEY_BYTES];
+
+	if (cipher && memcmp(key, its_key, KEY_BYTES) == 0)
+		return cipher;
+	EVP_CIPHER_CTX_free(cipher);
+	cipher = EVP_CIPHER_CTX_new();
+	if (cipher && EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, NULL) == 1)
+	{
+		memcpy(its_key, key, KEY_BYTES);
+		return cipher;
+	}
+	EVP_CIPHER_CTX_free(cipher);
+	cipher = NULL;
+	return NULL;
+}
+
+/* sealed: nonce, ciphertext, tag.  False: the library refuses. */
+static bool
+seal(const unsigned char *key, const char *head, const char *text, int len, unsigned char *sealed)
+{
+	EVP_CIPHER_CTX *cipher = cipher_with(key);
+	unsigned char *body = sealed + NONCE_BYTES;
+	int			n;
+
+	take_random(sealed, NONCE_BYTES);
+	return cipher &&
+		EVP_EncryptInit_ex(cipher, NULL, NULL, NULL, sealed) == 1 &&
+		EVP_EncryptUpdate(cipher, NULL, &n, (const unsigned char *) head, (int) strlen(head)) == 1 &&
+		EVP_EncryptUpdate(cipher, body, &n, (const unsigned char *) text, len) == 1 && n == len &&
+		EVP_EncryptFinal_ex(cipher, body + len, &n) == 1 && n == 0 &&
+		EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, body + len) == 1;
+}
+
+/* "e<room_id> <base64>"; NULL: too long, or it cannot be sealed. */
+static char *
+sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
+{
+	char	   *head = psprintf("e" INT64_FORMAT, room_id);
+	int			bytes = NONCE_BYTES + text->len + TAG_BYTES;
+	int			size = pg_b64_enc_len(bytes);
+	unsigned char *sealed;
+	char	   *payload;
+	int			len;
+
+	if (strlen(head) + 1 + size > LONGEST_PAYLOAD)
+		return NULL;
+	sealed = palloc(bytes);
+	if (!seal(key, head, text->data, text->len, sealed))
+		return NULL;
+	payload = palloc(strlen(head) + 1 + size + 1);
+	len = sprintf(payload, "%s ", head);
+	size = pg_b64_encode((const char *) sealed, bytes, payload + len, size);
+	if (size < 0)
+		return NULL;
+	payload[len + size] = '\0';
+	return payload;
+}
+
+#else
+
+static char *
+sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
+{
+	return NULL;
+}
+
+#endif
+
+/* "<seq>\n<sender>\n<event>" of a message of this transaction; false: there is none at that number, or a long one. */
+static bool
+read_event(int64 room_id, int64 seq, StringInfo out)
+{
+	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(messages);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	message;
+	bool		found;
+
+	ScanKeyInit(&keys[0], MESSAGE_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
+	ScanKeyInit(&keys[1], MESSAGE_SEQ, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(seq));
+	scan = systable_beginscan(messages, relation_oid("task_messages_pkey"), true, SnapshotSelf, lengthof(keys), keys);
+	message = systable_getnext(scan);
+	found = HeapTupleIsValid(message) && !HeapTupleHasExternal(message) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(message->t_data));
+	if (found)
+	{
+		char	   *sender = column_text(message, MESSAGE_SENDER, desc);
+		text	   *event = json_message_event(message, desc);
+
+		appendStringInfo(out, INT64_FORMAT "\n%s\n", seq, sender ? sender : "");
+		appendBinaryStringInfo(out, VARDATA(event), VARSIZE(event) - VARHDRSZ);
+	}
+	systable_endscan(scan);
+	table_close(messages, AccessShareLock);
+	return found;
+}
+
+/*
+ * The payload that takes the place of the bell of *room_id; NULL: nothing goes
+ * along.  key: 32 bytes, or NULL.  Relays read UTF-8.
+ */
+char *
+carry_payload(const unsigned char *key, int64 *room_id)
+{
+	StringInfoData text;
+
+	if (key == NULL || moved.count != 1 || GetDatabaseEncoding() != PG_UTF8 || !is_installed())
+		return NULL;
+	*room_id = moved.room_id;
+	initStringInfo(&text);
+	return read_event(moved.room_id, moved.seq, &text) ? sealed_payload(key, moved.room_id, &text) : NULL;
+}

@@ -1,0 +1,68 @@
+# What a bell brings along: one message is carried, under seal; everything else
+# is only said to have happened.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('carry');
+$node->init(extra => [ '--locale=C.UTF-8', '--encoding=UTF8' ]);
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION taskchat;
+	SELECT taskchat.open_room('1', 'ada');
+	SELECT taskchat.open_room('2', 'ada');});
+my $channel = $node->safe_psql('postgres', 'SELECT channel FROM taskchat.doorbell_channel');
+my %room = map { $_ => $node->safe_psql('postgres', "SELECT room_id FROM taskchat.task_rooms WHERE task_id = '$_'") } 1, 2;
+my $listener = $node->background_psql('postgres');
+$listener->query_safe("LISTEN $channel");
+
+# The payloads of a transaction of ada's, sorted; a sealed one as "e<room_id> <bytes of the event and its seal>".
+sub rung
+{
+	my ($statements) = @_;
+	$node->safe_psql('postgres', "BEGIN; SELECT FROM taskchat.act_as('ada'); $statements; COMMIT");
+	my $out = $listener->query_safe('SELECT');
+	my @payloads = $out =~ /with payload "([^"]*)"/g;
+	unlike("@payloads", qr/secret/, 'nothing can be read');
+	return join ' ', sort map { s{ ([A-Za-z0-9+/]+={0,2})\z}{' ' . int(length($1) * 3 / 4 / 100) * 100}er } @payloads;
+}
+
+my $send = "SELECT taskchat.send_message('1', 'secret')";
+is(rung($send), "e$room{1} 400", 'one message goes along');
+is(rung("INSERT INTO taskchat.task_messages (task_id, content) VALUES ('1', 'secret')"), "e$room{1} 400", 'so does a plain INSERT\'s');
+is(rung("$send; $send"), "r$room{1}", 'two do not');
+is(rung("$send; SELECT taskchat.send_message('2', 'secret')"), join(' ', sort "r$room{1}", "r$room{2}"), 'nor do those of two rooms');
+is(rung("SAVEPOINT s; $send; ROLLBACK TO s"), "r$room{1}", 'nor one that was rolled back');
+is(rung("SAVEPOINT s; $send; ROLLBACK TO s; $send"), "r$room{1}", 'nor the one after it');
+is(rung("SELECT taskchat.edit_message((taskchat.send_message('1', 'secret')).id, 'secret too')"), "r$room{1}", 'nor one that was edited at once');
+is(rung("SELECT taskchat.close_room('1')"), "r$room{1}", 'nor another event');
+is(rung("SELECT taskchat.reopen_room('1')"), "r$room{1}", 'of whatever kind');
+is(rung("SELECT taskchat.publish_task_update('1', '{\"a\": 1}'); $send"), "r$room{1}", 'nor a message beside one');
+is(rung("SELECT taskchat.send_message('1', repeat('x', 7000))"), "r$room{1}", 'nor a long one');
+is(rung("SELECT taskchat.send_message('1', (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 100) i))"), "r$room{1}", 'nor one that is stored elsewhere');
+
+my ($one, $other) = map {
+	$node->safe_psql('postgres', "BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT");
+	$listener->query_safe('SELECT') =~ /with payload "e\d+ ([^"]*)"/
+} 1, 2;
+isnt(substr($one, 0, 16), substr($other, 0, 16), 'no nonce comes twice');
+
+$node->safe_psql('postgres', 'UPDATE taskchat.doorbell_channel SET seal = NULL');
+is(rung($send), "r$room{1}", 'without a key nothing goes along');
+$node->safe_psql('postgres', "UPDATE taskchat.doorbell_channel SET seal = sha256('x')");
+is(rung($send), "e$room{1} 400", 'another key is used at once');
+
+$node->safe_psql('postgres', q{
+	CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
+$node->safe_psql('latin', q{
+	CREATE EXTENSION taskchat;
+	SELECT taskchat.open_room('1', 'ada');});
+$channel = $node->safe_psql('latin', 'SELECT channel FROM taskchat.doorbell_channel');
+is($node->safe_psql('latin', "LISTEN $channel; BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT") =~ /payload "(.)/ && $1, 'r',
+	'nothing goes along in another encoding than UTF-8');
+
+$listener->quit;
+$node->stop;
+done_testing();
