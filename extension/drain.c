@@ -30,6 +30,7 @@ typedef struct Drain
 	int			count;
 	int			size;
 	bool		something_waits;	/* in pending, as of now */
+	List	   *unsettled;		/* char *: tasks whose errands go to the task */
 	Snapshot	now;			/* rooms and members as committed: none escapes by moving to another page (see LOOKS) */
 } Drain;
 
@@ -47,25 +48,51 @@ add_errand(Drain *drain, const Errand *errand, int64 room_id)
 	drain->errands[drain->count++].room_id = room_id;
 }
 
+/*
+ * Is it yet to be seen which rooms the task has?  Somebody is just opening (or
+ * removing) its main room, or something waits for that.  has_main: as of now.
+ */
+static bool
+is_unsettled(Drain *drain, const char *task_id, bool has_main)
+{
+	TransactionId doubt;
+	int64		main_room;
+	ListCell   *cell;
+
+	foreach(cell, drain->unsettled)
+		if (strcmp(lfirst(cell), task_id) == 0)
+			return true;
+	if (has_main && !drain->something_waits)
+		return false;
+	main_room = roster_find(task_id, &doubt);
+	if (!TransactionIdIsValid(doubt) && (has_main || main_room == 0) &&
+		!(drain->something_waits && pending_waits_for_task(task_id)))
+		return false;
+	drain->unsettled = lappend(drain->unsettled, unconstify(char *, task_id));
+	return true;
+}
+
 /* The errand for each room of the task, or for the one of that applicant. */
 static void
 add_for_task(Drain *drain, const Errand *errand, const char *task_id, const char *applicant_id)
 {
-	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		isnull;
+	int64	   *ids;
+	bool		has_main;
+	int			count = roster_rooms(task_id, applicant_id, drain->now, &ids, &has_main);
+	int			i;
 
-	ScanKeyInit(&keys[0], 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
-	if (applicant_id)
-		ScanKeyInit(&keys[1], 3, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(applicant_id));
-	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true,
-							  drain->now, applicant_id ? 2 : 1, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		add_errand(drain, errand, DatumGetInt64(heap_getattr(tuple, 1, RelationGetDescr(rooms), &isnull)));
-	systable_endscan(scan);
-	table_close(rooms, AccessShareLock);
+	if (is_unsettled(drain, task_id, has_main || applicant_id))
+	{
+		Errand		later = *errand;
+
+		later.task_id = task_id;
+		later.applicant_id = applicant_id;
+		add_errand(drain, &later, 0);
+	}
+	else
+		for (i = 0; i < count; i++)
+			add_errand(drain, errand, ids[i]);
+	pfree(ids);
 }
 
 /* The user leaves each room that has this member. */
@@ -392,9 +419,9 @@ drain(StageItem **items, int count)
 	serializable_leave();
 	PG_TRY();
 	{
+		work.something_waits = pending_exists();
 		plan_drain(&work, copy, count);
 		rights_become_owner(&saved);
-		work.something_waits = pending_exists();
 		run_all(&work);
 		if (work.something_waits)
 			pending_deliver_some(PLACES_ALONG);

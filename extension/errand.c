@@ -3,6 +3,8 @@
  *	  What commits (and later deliveries) have to do under one lock: a room's,
  *	  or that of a user's counter of notifications.  Whatever waited for that
  *	  lock in pending goes first, so nothing overtakes what happened before.
+ *	  What happens to a task whose room is just being opened takes no lock: it
+ *	  comes after what waited for that task, when the room is there.
  *
  * The callers act with the rights of the owner.
  */
@@ -14,6 +16,13 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+static bool
+is_notice(const Errand *errand)
+{
+	return errand->what == ERRAND_NOTIFY;
+}
 
 /* Rooms first, by room_id; then tasks; then users; under one lock by position. */
 int
@@ -25,10 +34,10 @@ errand_compare(const void *a, const void *b)
 
 	if (x->room_id != y->room_id)
 		return x->room_id == 0 || (y->room_id != 0 && x->room_id > y->room_id) ? 1 : -1;
-	if (x->room_id == 0 && x->what != y->what)
-		return x->what == ERRAND_OPEN ? -1 : 1;
+	if (x->room_id == 0 && is_notice(x) != is_notice(y))
+		return is_notice(y) ? -1 : 1;
 	if (x->room_id == 0)
-		order = x->what == ERRAND_OPEN ? strcmp(x->task_id, y->task_id) : strcmp(x->user_id, y->user_id);
+		order = is_notice(x) ? strcmp(x->user_id, y->user_id) : strcmp(x->task_id, y->task_id);
 	return order != 0 ? order : x->position - y->position;
 }
 
@@ -37,9 +46,9 @@ errand_same_lock(const Errand *a, const Errand *b)
 {
 	if (a->room_id != 0 || b->room_id != 0)
 		return a->room_id == b->room_id;
-	if (a->what != b->what)
+	if (is_notice(a) != is_notice(b))
 		return false;
-	return strcmp(a->what == ERRAND_OPEN ? a->task_id : a->user_id, b->what == ERRAND_OPEN ? b->task_id : b->user_id) == 0;
+	return strcmp(is_notice(a) ? a->user_id : a->task_id, is_notice(b) ? b->user_id : b->task_id) == 0;
 }
 
 static void
@@ -214,15 +223,58 @@ run_user(const Errands *errands)
 	doorbell_ring('n', user_id);
 }
 
+/* In each of the task's rooms as they are now: in none where none has come to be opened. */
+static void
+run_in_rooms(const Errand *errand)
+{
+	Snapshot	now = RegisterSnapshot(GetLatestSnapshot());
+	int64	   *ids;
+	bool		has_main;
+	int			count = roster_rooms(errand->task_id, errand->applicant_id, now, &ids, &has_main);
+	int			i;
+
+	UnregisterSnapshot(now);
+	for (i = 0; i < count; i++)
+	{
+		Errand		one = *errand;
+		Errands		errands = {&one, 1};
+
+		one.room_id = ids[i];
+		run_room(&errands);
+	}
+}
+
+/* What concerns a task whose rooms were not there to be told. */
+static void
+run_in_task(const Errand *errand)
+{
+	if (errand->what == ERRAND_OPEN)
+		(void) open_task(errand);
+	else if (errand->what != ERRAND_ERASE || bound_task_missing(errand->task_id))
+		run_in_rooms(errand);
+}
+
+/*
+ * Where the task went in between, what was before that concerns nobody any more:
+ * it may have a namesake, which has rooms of its own.
+ */
 static void
 run_task(const Errands *errands)
 {
-	int			count;
-	Errand	   *before = pending_take(&errands->list[0], &count);
+	int			waiting;
+	Errand	   *all = pending_take(&errands->list[0], &waiting);
+	int			count = waiting + errands->count;
+	int			first = 0;
 	int			i;
 
+	all = repalloc(all, sizeof(Errand) * (count + 1));
+	memcpy(all + waiting, errands->list, sizeof(Errand) * errands->count);
 	for (i = 0; i < count; i++)
-		(void) open_task(&before[i]);
+		if (all[i].what == ERRAND_ERASE)
+			first = i;
+	roster_settle(errands->list[0].task_id);
+	for (i = first; i < count; i++)
+		run_in_task(&all[i]);
 }
 
 /* Do it all (an Attempt of Errands), and first what waited for the same lock.  Waits for the lock. */
@@ -233,10 +285,10 @@ errands_run(void *argument)
 
 	if (errands->list[0].room_id != 0)
 		run_room(errands);
-	else if (errands->list[0].what == ERRAND_OPEN)
-		run_task(errands);
-	else
+	else if (is_notice(&errands->list[0]))
 		run_user(errands);
+	else
+		run_task(errands);
 }
 
 /* Has somebody the counter?  If not, it is ours from now on; if it is not there, *missing. */
@@ -258,14 +310,16 @@ counter_is_held(const char *user_id, bool *missing)
 bool
 errand_hindered(const Errand *errand)
 {
+	TransactionId doubt;
 	bool		missing;
 	Room		room;
 
 	if (errand->room_id != 0)
 		return room_try_lock(errand->room_id, &room) == ROOM_BUSY;
-	if (errand->what == ERRAND_OPEN)
-		return roster_in_doubt(errand->task_id);
-	return counter_is_held(errand->user_id, &missing);
+	if (is_notice(errand))
+		return counter_is_held(errand->user_id, &missing);
+	(void) roster_find(errand->task_id, &doubt);
+	return TransactionIdIsValid(doubt);
 }
 
 /*
@@ -284,6 +338,8 @@ errands_run_if_free(const Errands *errands)
 		return false;
 	if (errands->list[0].room_id == 0)
 	{
+		if (!is_notice(&errands->list[0]))
+			return false;
 		if (counter_is_held(errands->list[0].user_id, &missing) || missing)
 			return false;
 		run_user(errands);

@@ -36,7 +36,7 @@
 /* Columns of pending, in the order of the install script. */
 enum PendingColumn
 {
-	PENDING_PLACE = 1, PENDING_ID, PENDING_WHAT, PENDING_KIND, PENDING_USER, PENDING_TASK, PENDING_PAYLOAD, PENDING_NOTIFICATION
+	PENDING_PLACE = 1, PENDING_ID, PENDING_WHAT, PENDING_KIND, PENDING_USER, PENDING_TASK, PENDING_APPLICANT, PENDING_PAYLOAD, PENDING_NOTIFICATION
 };
 
 /* The first letter of a place. */
@@ -58,9 +58,9 @@ place_of(const Errand *errand)
 {
 	if (errand->room_id != 0)
 		return psprintf("%c" INT64_FORMAT, PLACE_ROOM, errand->room_id);
-	if (errand->what == ERRAND_OPEN)
-		return psprintf("%c%s", PLACE_TASK, errand->task_id);
-	return psprintf("%c%s", PLACE_USER, errand->user_id);
+	if (errand->what == ERRAND_NOTIFY)
+		return psprintf("%c%s", PLACE_USER, errand->user_id);
+	return psprintf("%c%s", PLACE_TASK, errand->task_id);
 }
 
 /* An errand of that place, to do others like. */
@@ -115,7 +115,7 @@ static void
 keep(Relation pending, const Errand *errand)
 {
 	const char	what[2] = {(char) errand->what, '\0'};
-	RowValue	values[8];
+	RowValue	values[9];
 	ItemPointerData tid;
 
 	values[0] = row_text("place", place_of(errand));
@@ -124,10 +124,11 @@ keep(Relation pending, const Errand *errand)
 	values[3] = row_text("kind", errand->kind);
 	values[4] = row_text("user_id", errand->user_id);
 	values[5] = row_text("task_id", errand->task_id);
-	values[6] = row_text("payload", errand->payload);
-	values[7] = row_text("notification", errand->notification);
+	values[6] = row_text("applicant_id", errand->applicant_id);
+	values[7] = row_text("payload", errand->payload);
+	values[8] = row_text("notification", errand->notification);
 	if (errand->notification)
-		values[7].value = DirectFunctionCall1(uuid_in, CStringGetDatum(errand->notification));
+		values[8].value = DirectFunctionCall1(uuid_in, CStringGetDatum(errand->notification));
 	if (!rows_insert(pending, lengthof(values), values, &tid))
 		elog(ERROR, "the number of a pending row was given twice");
 }
@@ -188,6 +189,15 @@ pending_exists(void)
 	return waits_at(NULL);
 }
 
+/* Does anything wait for a room of that task? */
+bool
+pending_waits_for_task(const char *task_id)
+{
+	Errand		errand = {.what = ERRAND_OPEN,.task_id = task_id};
+
+	return waits_at(place_of(&errand));
+}
+
 /* Is that room about to go? */
 bool
 pending_erases(int64 room_id)
@@ -218,6 +228,7 @@ read_errand(HeapTuple row, TupleDesc desc)
 	errand.kind = column_text(row, PENDING_KIND, desc);
 	errand.user_id = column_text(row, PENDING_USER, desc);
 	errand.task_id = column_text(row, PENDING_TASK, desc);
+	errand.applicant_id = column_text(row, PENDING_APPLICANT, desc);
 	errand.payload = column_text(row, PENDING_PAYLOAD, desc);
 	if (!isnull)
 		errand.notification = DatumGetCString(DirectFunctionCall1(uuid_out, notification));
@@ -320,9 +331,12 @@ deliver_where_we_were(void)
 	}
 	foreach(cell, touched)
 	{
-		Errand		errand = {.room_id = *(int64 *) lfirst(cell)};
+		Errand		room = {.room_id = *(int64 *) lfirst(cell)};
+		Errand		task = {.what = ERRAND_OPEN,.task_id = roster_task(room.room_id)};
 
-		all = lappend(all, place_of(&errand));
+		all = lappend(all, place_of(&room));
+		if (task.task_id)
+			all = lappend(all, place_of(&task));
 	}
 	foreach(cell, all)
 		if (waits_at(lfirst(cell)))

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
@@ -220,8 +221,6 @@ open_now(void *argument)
 	(void) roster_open_now(opening->task_id, opening->creator_id);
 }
 
-static int64 find_main_room(const char *task_id, bool *in_doubt);
-
 /*
  * Open the task's main room with its creator in it, unless it is there.  Waits
  * for who is just opening it.  Returns its id.
@@ -235,13 +234,13 @@ roster_open_now(const char *task_id, const char *creator_id)
 	ItemPointerData tid;
 	Rights		saved;
 	Room		room;
-	bool		in_doubt;
+	TransactionId doubt;
 
 	values[0] = row_int64("room_id", room_id);
 	values[1] = row_text("task_id", task_id);
 	rights_become_owner(&saved);
 	if (!rows_insert(rooms, lengthof(values), values, &tid))
-		room_id = find_main_room(task_id, &in_doubt);
+		room_id = roster_find(task_id, &doubt);
 	else if (room_lock(room_id, &room))
 		add_creator(&room, creator_id);
 	rights_restore(&saved);
@@ -258,11 +257,11 @@ is_settled(HeapTuple row, const SnapshotData *dirty)
 }
 
 /*
- * The id of the task's main room; 0: there is none.  *in_doubt: somebody is just
- * making or removing it.
+ * The id of the task's main room; 0: there is none.  *doubt: the transaction of
+ * somebody else that is just making or removing it, or InvalidTransactionId.
  */
-static int64
-find_main_room(const char *task_id, bool *in_doubt)
+int64
+roster_find(const char *task_id, TransactionId *doubt)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
 	SnapshotData dirty;
@@ -272,6 +271,7 @@ find_main_room(const char *task_id, bool *in_doubt)
 	int64		room_id = 0;
 	bool		settled = false;
 
+	*doubt = InvalidTransactionId;
 	InitDirtySnapshot(dirty);
 	ScanKeyInit(&keys[0], 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task_id));
 	ScanKeyEntryInitialize(&keys[1], SK_ISNULL | SK_SEARCHNULL, 3, InvalidStrategy,
@@ -281,21 +281,79 @@ find_main_room(const char *task_id, bool *in_doubt)
 	{
 		room_id = column_int64(row, 1, RelationGetDescr(rooms));
 		settled = is_settled(row, &dirty);
+		*doubt = settled ? InvalidTransactionId : TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
 	}
-	*in_doubt = room_id != 0 && !settled;
 	systable_endscan(scan);
 	table_close(rooms, AccessShareLock);
 	return room_id;
 }
 
-/* Is somebody just making or removing the task's main room? */
-bool
-roster_in_doubt(const char *task_id)
+/* Wait until nobody is just making or removing the task's main room. */
+void
+roster_settle(const char *task_id)
 {
-	bool		in_doubt;
+	TransactionId doubt;
 
-	(void) find_main_room(task_id, &in_doubt);
-	return in_doubt;
+	while (roster_find(task_id, &doubt), TransactionIdIsValid(doubt))
+		XactLockTableWait(doubt, NULL, NULL, XLTW_None);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * The rooms of the task, or the one of that applicant, that the snapshot sees:
+ * how many; their ids, ascending, are in *ids.  *has_main: one is the main room.
+ */
+int
+roster_rooms(const char *task_id, const char *applicant_id, Snapshot snapshot, int64 **ids, bool *has_main)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rooms);
+	int			size = 4;
+	int			count = 0;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	*ids = palloc(sizeof(int64) * size);
+	*has_main = false;
+	key_text(&keys[0], 2, task_id);
+	if (applicant_id)
+		key_text(&keys[1], 3, applicant_id);
+	scan = systable_beginscan(rooms, relation_oid("task_rooms_task_id_applicant_id_key"), true,
+							  snapshot, applicant_id ? 2 : 1, keys);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		if (count == size)
+			*ids = repalloc(*ids, sizeof(int64) * (size *= 2));
+		(*ids)[count++] = column_int64(row, 1, desc);
+		*has_main |= heap_attisnull(row, 3, desc);
+	}
+	systable_endscan(scan);
+	table_close(rooms, AccessShareLock);
+	qsort(*ids, count, sizeof(int64), compare_ids);
+	return count;
+}
+
+/* The task of the room; NULL: the room is gone. */
+char *
+roster_task(int64 room_id)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
+	SysScanDesc scan = scan_room(rooms, "task_rooms_pkey", room_id);
+	HeapTuple	row = systable_getnext(scan);
+	char	   *task_id = HeapTupleIsValid(row) ? column_text(row, 2, RelationGetDescr(rooms)) : NULL;
+
+	systable_endscan(scan);
+	table_close(rooms, AccessShareLock);
+	return task_id;
 }
 
 /* The opening waits for a later transaction, under the lock of that room or (0) of the task. */
@@ -321,8 +379,9 @@ void
 roster_open(const char *task_id, const char *creator_id)
 {
 	Opening		opening = {task_id, creator_id};
-	bool		in_doubt;
-	int64		room_id = find_main_room(task_id, &in_doubt);
+	TransactionId doubt;
+	int64		room_id = roster_find(task_id, &doubt);
+	bool		in_doubt = TransactionIdIsValid(doubt);
 	int			patience = patience_within(INT_MAX);
 
 	serializable_leave();

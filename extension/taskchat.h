@@ -300,7 +300,8 @@ typedef struct Errand
 	ErrandKind	what;
 	const char *kind;			/* of an event or notification */
 	const char *user_id;		/* of an event who caused it, or NULL; else whom it concerns */
-	const char *task_id;		/* of an opening; of a notification, or NULL */
+	const char *task_id;		/* of what concerns a task; of a notification, or NULL */
+	const char *applicant_id;	/* of what concerns a task: in that private room only; or NULL */
 	const char *payload;		/* of an event or notification: JSON text; NULL: {} */
 	const char *notification;	/* its uuid as text */
 } Errand;
@@ -324,6 +325,7 @@ extern void pending_note_room(int64 room_id);
 extern void pending_note_user(const char *user_id);
 extern void pending_keep(const Errands *errands);
 extern bool pending_exists(void);
+extern bool pending_waits_for_task(const char *task_id);
 extern Errand *pending_take(const Errand *like, int *count);
 extern bool pending_erases(int64 room_id);
 extern void pending_deliver_some(int places);
@@ -351,7 +353,10 @@ extern void serializable_rejoin(void);
 
 /* roster.c: rooms and members as bound tables want them */
 extern void roster_open(const char *task_id, const char *creator_id);
-extern bool roster_in_doubt(const char *task_id);
+extern int64 roster_find(const char *task_id, TransactionId *doubt);
+extern void roster_settle(const char *task_id);
+extern int	roster_rooms(const char *task_id, const char *applicant_id, Snapshot snapshot, int64 **ids, bool *has_main);
+extern char *roster_task(int64 room_id);
 extern int64 roster_open_now(const char *task_id, const char *creator_id);
 extern void roster_hold(int64 room_id);
 extern void roster_leave(Room *room, const char *user_id);

@@ -116,6 +116,11 @@ BEGIN
 	IF add_member.role NOT IN ('worker', 'applicant', 'observer') THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'role is unknown', HINT = 'It is worker, applicant or observer; the creator comes with open_room().';
 	END IF;
+	IF add_member.role = 'applicant' THEN
+		/* It may open a room: the task cannot go meanwhile. */
+		PERFORM taskchat.backend_room(add_member.task_id, NULL);
+		PERFORM taskchat.require_task(add_member.task_id);
+	END IF;
 	PERFORM taskchat.hold_member(add_member.task_id, add_member.user_id);
 	IF add_member.role = 'applicant' THEN
 		RETURN taskchat.open_private_room(add_member.task_id, add_member.user_id);

@@ -155,6 +155,7 @@ CREATE TABLE taskchat.pending (
 	kind text,
 	user_id text COLLATE "C",
 	task_id text COLLATE "C",
+	applicant_id text COLLATE "C",
 	payload text,
 	notification uuid,
 	left_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
