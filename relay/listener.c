@@ -38,6 +38,7 @@ struct Listener
 	char		channel[128];	/* what we listen to */
 	char		epoch[64];		/* of the database */
 	int			max_content_bytes;	/* of the database */
+	Seal	   *seal;			/* of the events that bells bring along; NULL: they bring none.  Owned */
 	double		heard_at;		/* clock_seconds() when the own bell was heard last */
 	bool		queue_full;		/* the own bell could not be rung */
 	ev_timer	timer;			/* rings the own bell */
@@ -49,7 +50,17 @@ on_ready(void *arg)
 	Listener   *listener = arg;
 
 	listener->state = LISTENER_GREETING;
-	(void) pgconn_send(listener->conn, "SELECT interface, channel, epoch, max_content_bytes FROM taskchat.relay_hello()", 0, NULL);
+	(void) pgconn_send(listener->conn, "SELECT interface, channel, epoch, max_content_bytes, seal FROM taskchat.relay_hello()", 0, NULL);
+}
+
+/* The key of what bells bring along, or none. */
+static void
+take_seal(Listener *listener, const char *key)
+{
+	seal_free(listener->seal);
+	listener->seal = key[0] ? seal_new(key) : NULL;
+	if (key[0] && listener->seal == NULL)
+		log_write(LOG_LEVEL_WARNING, "listener", 0, "the key of what the doorbell brings along cannot be used: all events are fetched");
 }
 
 static void
@@ -73,6 +84,7 @@ take_hello(Listener *listener, const PGresult *result)
 	snprintf(listener->channel, sizeof(listener->channel), "%s", PQgetvalue(result, 0, 1));
 	snprintf(listener->epoch, sizeof(listener->epoch), "%s", PQgetvalue(result, 0, 2));
 	listener->max_content_bytes = atoi(PQgetvalue(result, 0, 3));
+	take_seal(listener, PQgetvalue(result, 0, 4));
 	channel = pgconn_quote(listener->conn, listener->channel);
 	if (channel == NULL)
 	{
@@ -204,7 +216,17 @@ listener_free(Listener *listener)
 		return;
 	ev_timer_stop(listener->loop, &listener->timer);
 	pgconn_free(listener->conn);
+	seal_free(listener->seal);
 	free(listener);
+}
+
+/*
+ * Opens the payload of a bell that brings an event along; see seal_open().
+ */
+bool
+listener_open(Listener *listener, const char *payload, SealedEvent *event)
+{
+	return listener->seal && seal_open(listener->seal, payload, event);
 }
 
 bool

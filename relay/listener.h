@@ -8,6 +8,8 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "seal.h"
+
 typedef struct Listener Listener;
 
 typedef struct ListenerEvents
@@ -20,6 +22,7 @@ typedef struct ListenerEvents
 extern Listener *listener_new(struct ev_loop *loop, const char *database, const char *relay_id,
 							  const ListenerEvents *events, void *arg);
 extern void listener_free(Listener *listener);
+extern bool listener_open(Listener *listener, const char *payload, SealedEvent *event);
 extern bool listener_is_up(const Listener *listener);
 
 #endif

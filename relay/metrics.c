@@ -153,6 +153,8 @@ metrics_write(const Relay *relay, JsonText *text)
 	add_one(text, "queue_bytes", "gauge", "Bytes that wait to be sent to clients.", queue_bytes(relay));
 	add_one(text, "messages_total", "counter", "Messages sent through this relay.", metrics->sent);
 	add_one(text, "events_total", "counter", "Events fetched from the database.", metrics->events);
+	add_one(text, "events_carried_total", "counter", "Events that came with their notification, and were not fetched.", metrics->carried);
+	add_one(text, "events_unopened_total", "counter", "Notifications with an event that could not be opened.", metrics->unopened);
 	add_one(text, "database_up", "gauge", "1 while commands and events flow.", query_flows(relay->query) ? 1 : 0);
 	add_one(text, "database_lost_total", "counter", "How often the database went out of reach.", metrics->lost);
 	add_one(text, "draining", "gauge", "1 while the relay stops.", relay->draining ? 1 : 0);

@@ -30,7 +30,9 @@ typedef struct MetricsTimes
 typedef struct Metrics
 {
 	uint64_t	sessions;		/* connections that were opened */
-	uint64_t	events;			/* events that came from the database */
+	uint64_t	events;			/* events that were fetched */
+	uint64_t	carried;		/* events that came with their bell */
+	uint64_t	unopened;		/* bells whose event could not be opened */
 	uint64_t	frames;			/* frames queued for clients */
 	uint64_t	dropped;		/* fleeting frames that slow clients did not get */
 	uint64_t	received;		/* frames from clients */

@@ -88,7 +88,7 @@ listener_bell(void *arg, const char *payload, int backend)
 
 	if (payload[0] == 't' && backend == pgconn_backend(query->news))
 		return;
-	query->events->bell(query->arg, payload[0], payload + 1);
+	query->events->bell(query->arg, payload);
 }
 
 static const ListenerEvents listener_events = {listener_up, listener_down, listener_bell};
@@ -274,6 +274,13 @@ query_forget(Query *query, const void *arg)
 	for (i = 0; i < WAIT_LANES; i++)
 		lane_forget(&query->wait[i], arg);
 	news_forget(query, arg);
+}
+
+bool
+query_open(Query *query, const char *payload, SealedEvent *event)
+{
+	/* Until all connections stand the owner does not know of another epoch. */
+	return query->up && listener_open(query->listener, payload, event);
 }
 
 void

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "seal.h"
+
 typedef struct Query Query;
 
 /* One row of relay_run (extension/sql/relay.sql); pointers are NULL for SQL NULL. */
@@ -126,7 +128,7 @@ typedef struct QueryEvents
 {
 	void		(*up) (void *arg, const char *epoch, bool epoch_changed, int max_content_bytes);	/* listening again: catch up everything */
 	void		(*down) (void *arg);	/* commands or events do not flow */
-	void		(*bell) (void *arg, char kind, const char *rest);	/* a doorbell: payload after its letter; own typing is not reported */
+	void		(*bell) (void *arg, const char *payload);	/* a doorbell; own typing is not reported */
 	void		(*fetch_row) (void *arg, const FetchRow *row);
 	void		(*fetch_done) (void *arg, const int64_t *rooms, int nrooms, bool ok);
 	void		(*cursor_row) (void *arg, const CursorRow *row);
@@ -169,6 +171,12 @@ extern bool query_command(Query *query, CommandLane lane, const char *user_id, c
 
 /* Forget the callbacks of all commands with this arg (their owner goes away). */
 extern void query_forget(Query *query, const void *arg);
+
+/*
+ * Opens the payload of a bell that brings an event along (e).  False: it is to
+ * be fetched, as with any other bell.  The event lives until the next call.
+ */
+extern bool query_open(Query *query, const char *payload, SealedEvent *event);
 
 /* Mark for the next batch; marking twice is once. */
 extern void query_fetch(Query *query, int64_t room_id);

@@ -221,18 +221,19 @@ relay_typing_bell(Relay *relay, const char *rest)
 	room_remote_typing(relay, room_id, end + 3, end[1] == '1');
 }
 
-/* A doorbell says only where to look; a forged one does no harm. */
+/* A doorbell says where to look, and may bring a message under seal; a forged one does no harm. */
 static void
-relay_bell(void *arg, char kind, const char *rest)
+relay_bell(void *arg, const char *payload)
 {
 	Relay	   *relay = arg;
+	const char *rest = payload + 1;
 	User	   *user;
 
-	switch (kind)
+	switch (payload[0])
 	{
-		case 'e':				/* and what it carries is looked for */
 		case 'r':
-			room_bell(relay, strtoll(rest, NULL, 10));
+		case 'e':
+			room_bell(relay, strtoll(rest, NULL, 10), payload[0] == 'e' ? payload : NULL);
 			watch_bell(relay, strtoll(rest, NULL, 10));
 			api_bell(relay, strtoll(rest, NULL, 10));
 			break;

@@ -5,7 +5,8 @@
  *	  beside it.
  *
  * The line comes from the database by fetches; a room never believes a
- * doorbell.  Events are framed once and queued by reference.
+ * doorbell, but for a message under the extension's seal that is just the next
+ * of the line.  Events are framed once and queued by reference.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,13 +62,33 @@ room_has_session(const Session *session, int64_t room_id)
 }
 
 /*
- * The line of this room has moved, as a doorbell says.
+ * The line of this room has moved, as a doorbell says.  payload: of one that
+ * brings a new message along; NULL: it brings nothing.  A message that cannot be
+ * opened, or is not the next one, is fetched.
  */
 void
-room_bell(Relay *relay, int64_t room_id)
+room_bell(Relay *relay, int64_t room_id, const char *payload)
 {
-	if (room_find(relay, room_id))
+	Room	   *room = room_find(relay, room_id);
+	SealedEvent event;
+	FetchRow	row = {.room_id = room_id, .kind = "message_received"};
+
+	if (room == NULL)
+		return;
+	if (payload == NULL || !query_open(relay->query, payload, &event))
+	{
+		if (payload)
+			relay->metrics.unopened++;
 		query_fetch(relay->query, room_id);
+		return;
+	}
+	if (event.seq == room->last + 1)
+		relay->metrics.carried++;
+	row.seq = event.seq;
+	row.user_id = event.sender_id;
+	row.event = event.text;
+	row.event_len = event.len;
+	room_event(relay, &row);
 }
 
 int64_t

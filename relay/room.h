@@ -44,7 +44,7 @@ extern Room *room_find(Relay *relay, int64_t room_id);
 extern size_t room_count(const Relay *relay);
 extern int64_t room_position(const Room *room);
 extern void room_event(Relay *relay, const FetchRow *row);
-extern void room_bell(Relay *relay, int64_t room_id);
+extern void room_bell(Relay *relay, int64_t room_id, const char *payload);
 extern void room_state(Relay *relay, const StateRow *row);
 extern void room_cursor(Relay *relay, const CursorRow *row);
 extern void room_remote_typing(Relay *relay, int64_t room_id, const char *user_id, bool is_typing);

@@ -275,18 +275,26 @@ export const faults = {
     },
   },
   'bells forged': {
-    about: 'garbage and forged notifications on the relay\'s channel',
+    about: 'garbage, forged and recorded notifications on the relay\'s channel',
     health: 'up',
     async inject(stage, seconds) {
       const [{ channel }] = await stage.world.sql('SELECT channel FROM taskchat.doorbell_channel');
       const [{ ids }] = await stage.world.sql('SELECT array_agg(room_id) AS ids FROM taskchat.task_rooms');
-      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000)];
+      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000),
+        'e', 'e ', `e${ids[0]}`, `e${ids[0]} `, `e${ids[0]} AAAA`, `e${ids[0]} ${'A'.repeat(7000)}`];
+      const recorded = [];
+      const ear = await stage.newPool().connect();
+      ear.on('notification', ({ payload }) => { if (payload[0] === 'e' && recorded.length < 200) recorded.push(payload); });
+      await ear.query(`LISTEN "${channel}"`);
       const end = performance.now() + seconds * 1000;
       while (performance.now() < end) {
-        for (const payload of [...garbage, ...ids.map((id) => `r${id}`), ...ids.map((id) => `c${id}`), 'pada', 'nada'])
+        const elsewhere = recorded.slice(-20).map((payload) => `e${ids[0]} ${payload.split(' ')[1]}`);
+        for (const payload of [...garbage, ...ids.map((id) => `r${id}`), ...ids.map((id) => `c${id}`), 'pada', 'nada', ...recorded.slice(-20), ...elsewhere])
           await stage.world.sql('SELECT pg_notify($1, $2)', [channel, payload]);
         await sleep(100);
       }
+      ear.release(true);
+      if (recorded.length === 0) throw new Error('no message came with its bell');
     },
   },
   'notification queue full': {

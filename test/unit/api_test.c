@@ -190,10 +190,12 @@ waiting_ends_with_the_bell(void **state)
 	assert_int_equal(nasked, 1);	/* once more, as a bell may have been missed */
 	answer_events(false);
 	assert_int_equal(nasked, 0);
-	relay_query_events()->bell(&relay, 'r', "8");
+	bell("r8");
+	bell("e8 4");
 	assert_int_equal(nasked, 0);
-	relay_query_events()->bell(&relay, 'r', "7");
+	bell("e7 4");
 	assert_int_equal(nasked, 1);
+	assert_int_equal(nopened, 0);	/* nobody has joined it */
 	assert_int_equal(nanswers, 0);
 	answer_events(true);
 	assert_int_equal(nanswers, 1);

@@ -38,6 +38,7 @@ typedef struct Asked
 static Asked asked[MAX_ASKED];	/* commands not yet answered, oldest first */
 static int	nasked;
 static int	nfetches;			/* calls of query_fetch */
+static int	nopened;			/* calls of query_open */
 static int	ntyping;			/* calls of query_typing */
 static int	nonline;			/* calls of query_online(true) */
 static int	noffline;			/* calls of query_online(false) */
@@ -64,6 +65,21 @@ query_command(Query *query, CommandLane lane, const char *user_id, const char *t
 	snprintf(one->task_id, sizeof(one->task_id), "%s", task_id ? task_id : "");
 	snprintf(one->frame, sizeof(one->frame), "%.*s", (int) len, frame);
 	return true;
+}
+
+/* The seal of "e7 5" holds event 5, a message of b; that of "e7 5 s" one of the system; that of "e7 no" is broken. */
+bool
+query_open(Query *query, const char *payload, SealedEvent *event)
+{
+	static char text[128];
+	char	   *end;
+
+	nopened++;
+	event->seq = strtoll(strchr(payload, ' ') + 1, &end, 10);
+	event->sender_id = *end ? NULL : "b";
+	event->text = text;
+	event->len = (size_t) snprintf(text, sizeof(text), "{\"type\":\"message_received\",\"seq\":%d,\"carried\":true}", (int) event->seq);
+	return event->seq > 0;
 }
 
 void
@@ -297,6 +313,13 @@ event(int64_t seq, const char *kind, const char *user_id, const char *role)
 	relay_query_events()->fetch_row(&relay, &row);
 }
 
+/* A doorbell rings. */
+static inline void
+bell(const char *payload)
+{
+	relay_query_events()->bell(&relay, payload);
+}
+
 static int
 live_setup(void **state)
 {
@@ -317,7 +340,7 @@ live_setup(void **state)
 	config.rate_commands = 50;
 	config.rate_commands_burst = 200;
 	relay_init(&relay, &config, NULL);
-	nasked = nfetches = ntyping = nonline = noffline = nattach = nactivity = nstate = 0;
+	nasked = nfetches = nopened = ntyping = nonline = noffline = nattach = nactivity = nstate = 0;
 	ready = false;
 	return 0;
 }

@@ -263,11 +263,11 @@ who_may_not_type(void **state)
 	join(&o, 0);
 	say(&o, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
 	expect(&o, "\"forbidden\"");
-	relay_query_events()->bell(&relay, 't', "7 1 stranger");
-	relay_query_events()->bell(&relay, 't', "7 1 o");
-	relay_query_events()->bell(&relay, 't', "nonsense");
+	bell("t7 1 stranger");
+	bell("t7 1 o");
+	bell("tnonsense");
 	expect_nothing(&a);
-	relay_query_events()->bell(&relay, 't', "7 1 b");
+	bell("t7 1 b");
 	expect(&a, "\"user_id\":\"b\",\"is_typing\":true");
 }
 
@@ -319,6 +319,129 @@ deep_events_do_not_keep_out(void **state)
 	assert_non_null(room_find_seat(a.session, "t \" x", NULL));
 }
 
+/* ---- messages that come with their bell ---- */
+
+static void
+carried_message_is_not_fetched(void **state)
+{
+	Wire		wire;
+
+	login(&wire, "a");
+	join(&wire, 4);
+	nfetches = 0;
+	bell("e7 5");
+	bell("e7 6 s");
+	expect(&wire, "\"seq\":5,\"carried\":true");
+	expect(&wire, "\"seq\":6,\"carried\":true");
+	assert_int_equal(nfetches, 0);
+	assert_int_equal(relay.metrics.carried, 2);
+	/* A fetch that was under way brings the same, and more. */
+	event(5, "message_received", "b", NULL);
+	event(6, "message_received", NULL, NULL);
+	event(7, "message_received", "b", NULL);
+	expect(&wire, "\"seq\":7}");
+	expect_nothing(&wire);
+}
+
+static void
+carried_message_comes_once_and_in_order(void **state)
+{
+	Wire		wire;
+
+	login(&wire, "a");
+	join(&wire, 4);
+	nfetches = 0;
+	bell("e7 3");
+	bell("e7 4");
+	assert_int_equal(nfetches, 0);
+	bell("e7 6");
+	assert_int_equal(nfetches, 1);
+	expect_nothing(&wire);
+	event(5, "message_received", "b", NULL);
+	bell("e7 6");
+	bell("e7 6");
+	bell("e7 5");
+	expect(&wire, "\"seq\":5}");
+	expect(&wire, "\"seq\":6,\"carried\":true");
+	expect_nothing(&wire);
+	assert_int_equal(nfetches, 1);
+	assert_int_equal(relay.metrics.carried, 1);
+}
+
+static void
+what_does_not_open_is_a_plain_bell(void **state)
+{
+	Wire		wire;
+
+	login(&wire, "a");
+	join(&wire, 4);
+	nfetches = 0;
+	bell("e7 no");
+	assert_int_equal(nfetches, 1);
+	assert_int_equal(relay.metrics.unopened, 1);
+	expect_nothing(&wire);
+	nopened = 0;
+	bell("e8 5");
+	assert_int_equal(nopened, 0);
+	assert_int_equal(nfetches, 1);
+}
+
+/* Who joins meanwhile finds it in the snapshot, or gets it behind the reply. */
+static void
+carried_message_while_joining(void **state)
+{
+	Wire		a;
+	Wire		b;
+
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 4);
+	say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+	bell("e7 5");
+	answer_join(4);
+	expect(&b, "\"ref\":0,\"ok\":true");
+	expect(&b, "\"seq\":5,\"carried\":true");
+	say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":1}");
+	answer_join(7);
+	expect(&b, "\"ref\":1,\"ok\":true");
+	bell("e7 6");
+	bell("e7 7");
+	bell("e7 8");
+	expect(&b, "\"seq\":8,\"carried\":true");
+	for (int seq = 5; seq <= 8; seq++)
+		expect(&a, "carried");
+	expect_nothing(&a);
+	expect_nothing(&b);
+}
+
+/* The sender's reply may be behind it; typing ends with the message, whoever brings it. */
+static void
+carried_message_before_its_reply(void **state)
+{
+	CommandRow	row = {.room_id = 7, .data = "{\"message\":{},\"duplicate\":false}"};
+	Wire		a;
+	Wire		b;
+
+	row.data_len = strlen(row.data);
+	login(&a, "a");
+	login(&b, "b");
+	join(&a, 4);
+	join(&b, 4);
+	say(&b, "{\"type\":\"typing_indicator\",\"task_id\":\"t\",\"is_typing\":true}");
+	expect(&a, "\"is_typing\":true");
+	say(&b, "{\"type\":\"send_message\",\"task_id\":\"t\",\"content\":\"x\",\"ref\":1}");
+	bell("e7 5");
+	say(&b, "{\"type\":\"ack\",\"task_id\":\"t\",\"seq\":5}");
+	assert_int_equal(delivered, 5);
+	answer(&row, 1);
+	expect(&b, "\"seq\":5,\"carried\":true");
+	expect(&b, "\"ref\":1,\"ok\":true");
+	expect(&a, "\"seq\":5,\"carried\":true");
+	expect(&a, "\"is_typing\":false");
+	expect_nothing(&a);
+	expect_nothing(&b);
+}
+
 int
 main(void)
 {
@@ -339,6 +462,11 @@ main(void)
 		LIVE_TEST(cursors_are_merged),
 		LIVE_TEST(another_epoch_ends_joined_sessions),
 		LIVE_TEST(deep_events_do_not_keep_out),
+		LIVE_TEST(carried_message_is_not_fetched),
+		LIVE_TEST(carried_message_comes_once_and_in_order),
+		LIVE_TEST(what_does_not_open_is_a_plain_bell),
+		LIVE_TEST(carried_message_while_joining),
+		LIVE_TEST(carried_message_before_its_reply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,15 +59,17 @@ activity_is_merged(void **state)
 
 	login(&wire, "a");
 	attach(3, false, 0);
-	relay_query_events()->bell(&relay, 'r', "9");
+	bell("r9");
+	bell("e9 4");
 	assert_int_equal(nactivity, 0);
-	relay_query_events()->bell(&relay, 'r', "7");
+	bell("e7 4");
 	assert_int_equal(nactivity, 1);
 	assert_int_equal(activity_after, 3);
+	assert_int_equal(nopened, 0);
 	activity(7, 4, true);
 	expect(&wire, "{\"type\":\"room_activity\",\"task_id\":\"t\",\"applicant_id\":null,\"last_seq\":4,\"unread\":2,\"reason\":\"message\"}");
 	for (int i = 0; i < 5; i++)
-		relay_query_events()->bell(&relay, 'r', "7");
+		bell("r7");
 	relay.now += 999;
 	relay_tick(&relay);
 	assert_int_equal(nactivity, 1);
@@ -92,14 +94,15 @@ who_has_joined_gets_the_events_instead(void **state)
 	say(&inside, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
 	answer_join(3);
 	expect(&inside, "\"ref\":0");
-	relay_query_events()->bell(&relay, 'r', "7");
+	bell("e7 4");
+	expect(&inside, "\"seq\":4,\"carried\":true");
 	activity(7, 4, true);
 	expect_nothing(&inside);
 	expect(&outside, "room_activity");
 	session_free(outside.session);
 	relay.now += 1000;
 	nactivity = 0;
-	relay_query_events()->bell(&relay, 'r', "7");
+	bell("r7");
 	assert_int_equal(nactivity, 0);
 }
 
@@ -111,19 +114,19 @@ a_new_room_is_told(void **state)
 	login(&wire, "a");
 	attach(3, false, 0);
 	nattach = 0;
-	relay_query_events()->bell(&relay, 'm', "a");
-	relay_query_events()->bell(&relay, 'm', "stranger");
+	bell("ma");
+	bell("mstranger");
 	assert_int_equal(nattach, 1);
 	attach(3, true, 0);
 	assert_int_equal(nactivity, 1);
 	activity(8, 1, false);
 	expect(&wire, "\"reason\":\"added\"");
 	/* And one that the user has left is watched no more. */
-	relay_query_events()->bell(&relay, 'm', "a");
+	bell("ma");
 	attach(3, false, 0);
 	nactivity = 0;
 	relay.now += 1000;
-	relay_query_events()->bell(&relay, 'r', "8");
+	bell("r8");
 	assert_int_equal(nactivity, 0);
 }
 
@@ -133,8 +136,8 @@ a_bell_while_rooms_are_read(void **state)
 	Wire		wire;
 
 	login(&wire, "a");
-	relay_query_events()->bell(&relay, 'r', "7");
-	relay_query_events()->bell(&relay, 'r', "9");
+	bell("r7");
+	bell("r9");
 	assert_int_equal(nactivity, 0);
 	attach(3, false, 0);
 	assert_int_equal(nactivity, 1);
@@ -168,10 +171,10 @@ ended_sessions_close(void **state)
 	attach(3, false, 40);
 	attach(3, false, 40);
 	/* A forged bell only makes us look. */
-	relay_query_events()->bell(&relay, 'x', "a");
+	bell("xa");
 	attach(3, false, 40);
 	assert_int_equal(one.close_code, 0);
-	relay_query_events()->bell(&relay, 'x', "a");
+	bell("xa");
 	attach(3, false, 41);
 	assert_int_equal(one.close_code, CLOSE_NOT_ALLOWED);
 	assert_int_equal(two.close_code, CLOSE_NOT_ALLOWED);
