@@ -23,13 +23,15 @@ PG_FUNCTION_INFO_V1(taskchat_move_front);
 /*
  * Answers to a message that is gone answer nothing: what its foreign key would
  * see to.  (Those before that seq go too, and the scan must find them as they are.)
+ * Whether one look has found any.
  */
-static void
-forget_answers(Relation messages, Datum id, int64 from_seq)
+static bool
+forget_found(Relation messages, Datum id, int64 from_seq)
 {
 	AttrNumber	column = get_attnum(RelationGetRelid(messages), "reply_to");
 	AttrNumber	seq = get_attnum(RelationGetRelid(messages), "seq");
 	RowValue	nothing = {"reply_to", (Datum) 0, true};
+	bool		found = false;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	row;
@@ -45,8 +47,18 @@ forget_answers(Relation messages, Datum id, int64 from_seq)
 		answer = rows_lock(messages, &row->t_self);
 		if (answer)
 			rows_update(messages, answer, nothing);
+		found |= answer != NULL;
 	}
 	systable_endscan(scan);
+	return found;
+}
+
+/* The same until none is left: one may move while another is waited for (see LOOKS). */
+static void
+forget_answers(Relation messages, Datum id, int64 from_seq)
+{
+	while (forget_found(messages, id, from_seq))
+		;
 }
 
 /* Delete the rows of that part of a room's line which one look finds; how many they were. */

@@ -176,20 +176,31 @@ roster_set_creator(Room *room, const char *user_id)
 	table_close(members, NoLock);
 }
 
-static void
-delete_all(const char *table, const char *index, int64 room_id)
+/* Delete the rows of the room that one look finds; has it found any? */
+static bool
+delete_found(const char *table, const char *index, int64 room_id)
 {
 	Relation	relation = table_open(relation_oid(table), RowExclusiveLock);
 	SysScanDesc scan = scan_room(relation, index, room_id);
+	bool		found = false;
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) rows_delete(relation, &tuple->t_self);
+		found |= rows_delete(relation, &tuple->t_self);
 	}
 	systable_endscan(scan);
 	table_close(relation, NoLock);
+	return found;
+}
+
+/* The same until none is left: one may move while another is waited for (see LOOKS). */
+static void
+delete_all(const char *table, const char *index, int64 room_id)
+{
+	while (delete_found(table, index, room_id))
+		;
 }
 
 /* The room and all that is in it. */
