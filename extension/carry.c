@@ -15,7 +15,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "common/base64.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -108,7 +107,7 @@ sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
 {
 	char	   *head = psprintf("e" INT64_FORMAT, room_id);
 	int			bytes = NONCE_BYTES + text->len + TAG_BYTES;
-	int			size = pg_b64_enc_len(bytes);
+	int			size = (bytes + 2) / 3 * 4;
 	unsigned char *sealed;
 	char	   *payload;
 	int			len;
@@ -120,10 +119,7 @@ sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
 		return NULL;
 	payload = palloc(strlen(head) + 1 + size + 1);
 	len = sprintf(payload, "%s ", head);
-	size = pg_b64_encode((const char *) sealed, bytes, payload + len, size);
-	if (size < 0)
-		return NULL;
-	payload[len + size] = '\0';
+	(void) EVP_EncodeBlock((unsigned char *) payload + len, sealed, bytes);
 	return payload;
 }
 

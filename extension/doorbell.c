@@ -184,6 +184,7 @@ at_transaction_event(XactEvent event, void *arg)
 			channel = NULL;
 			seal = NULL;
 			carry_forget();
+			straight_end();
 			pending_forget();
 			break;
 		default:

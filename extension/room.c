@@ -35,7 +35,7 @@
 /* Columns of task_rooms, in the order of the install script. */
 enum RoomColumn
 {
-	ROOM_ID = 1, ROOM_TASK, ROOM_APPLICANT, ROOM_FIRST_SEQ, ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CREATED, ROOM_CLOSED, ROOM_COLUMNS = ROOM_CLOSED
+	ROOM_ID = 1, ROOM_TASK, ROOM_APPLICANT, ROOM_FIRST_SEQ, ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CREATED, ROOM_CLOSED
 };
 
 LockWaitPolicy lock_policy = LockWaitBlock;
@@ -76,6 +76,7 @@ at_relation_change(Datum arg, Oid relation)
 {
 	int			i;
 
+	straight_forget(relation);
 	if (!OidIsValid(relation))
 		forget_all();
 	for (i = 0; i < known_count; i++)
@@ -382,24 +383,20 @@ void
 room_advance(Room *room, int closed)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	Datum		values[ROOM_COLUMNS] = {0};
-	bool		nulls[ROOM_COLUMNS] = {0};
-	bool		replace[ROOM_COLUMNS] = {0};
+	int			columns[3] = {ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CLOSED};
+	Datum		values[3] = {0};
+	bool		nulls[3] = {false, false, closed == 0};
 	HeapTuple	new;
 
 	room->last_seq++;
-	values[ROOM_LAST_SEQ - 1] = Int64GetDatum(room->last_seq);
-	replace[ROOM_LAST_SEQ - 1] = true;
+	values[0] = Int64GetDatum(room->last_seq);
 	if (closed >= 0)
 	{
-		values[ROOM_STATUS - 1] = CStringGetTextDatum(closed ? "closed" : "open");
-		replace[ROOM_STATUS - 1] = true;
-		values[ROOM_CLOSED - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-		nulls[ROOM_CLOSED - 1] = !closed;
-		replace[ROOM_CLOSED - 1] = true;
+		values[1] = CStringGetTextDatum(closed ? "closed" : "open");
+		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 		room->closed = closed;
 	}
-	new = heap_modify_tuple(room->row, RelationGetDescr(rooms), values, nulls, replace);
+	new = heap_modify_tuple_by_cols(room->row, RelationGetDescr(rooms), closed >= 0 ? 3 : 1, columns, values, nulls);
 	simple_heap_update(rooms, &room->row->t_self, new);
 	if (!HeapTupleIsHeapOnly(new))
 		insert_index_entries(rooms, new);

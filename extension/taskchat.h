@@ -234,6 +234,12 @@ extern void rows_update(Relation relation, HeapTuple row, RowValue value);
 extern bool rows_find(Relation relation, const char *index, const char *value, ItemPointer tid);
 extern bool rows_delete(Relation relation, ItemPointer tid);
 
+/* straight.c: rows that nobody else wants to see */
+extern bool straight_fits(Relation relation, int columns, int checks, const char *own);
+extern void straight_insert(Relation relation, HeapTuple row);
+extern void straight_forget(Oid relation);
+extern void straight_end(void);
+
 /* stage.c: what a transaction leaves for its commit */
 typedef struct Watch
 {
