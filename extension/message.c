@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -46,9 +47,10 @@ typedef struct Sending
 	bool		looked_up;		/* there is no message with that client_msg_id */
 	const char *task_id;		/* whose membership this is; NULL: not found yet */
 	Membership	membership;
+	int			depth;			/* of triggers where the row comes: another's trigger may write too */
 } Sending;
 
-static Sending *sending = NULL; /* taken by the next row */
+static Sending *sending = NULL; /* taken by that row */
 
 PG_FUNCTION_INFO_V1(taskchat_message_before_insert);
 PG_FUNCTION_INFO_V1(taskchat_lock_message);
@@ -401,6 +403,13 @@ complete_draft(Draft *draft, Sending *told)
 		complete_user_draft(draft, told);
 }
 
+/* How many triggers are under way. */
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(pg_trigger_depth(NULL));
+}
+
 /* BEFORE INSERT ON task_messages FOR EACH ROW; its name sorts after any other. */
 Datum
 taskchat_message_before_insert(PG_FUNCTION_ARGS)
@@ -423,9 +432,11 @@ taskchat_message_before_insert(PG_FUNCTION_ARGS)
 	heap_deform_tuple(trigger->tg_trigtuple, desc, draft.values, draft.nulls);
 	if (is_restore(&draft, trigger->tg_relation))
 		return PointerGetDatum(trigger->tg_trigtuple);
-	if (sending)
+	if (sending && sending->depth == trigger_depth())
+	{
 		told = *sending;
-	sending = NULL;
+		sending = NULL;
+	}
 	complete_draft(&draft, &told);
 	return PointerGetDatum(heap_form_tuple(desc, draft.values, draft.nulls));
 }
@@ -454,6 +465,7 @@ static HeapTuple
 insert_by_statement(Datum *values, const bool *nulls, Sending *told)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	Sending    *outer = sending;
 	char		spi_nulls[SEND_ARGS];
 	HeapTuple	row;
 	int			i;
@@ -461,6 +473,7 @@ insert_by_statement(Datum *values, const bool *nulls, Sending *told)
 	for (i = 0; i < SEND_ARGS; i++)
 		spi_nulls[i] = nulls[i] ? 'n' : ' ';
 	SPI_connect();
+	told->depth = trigger_depth() + 1;
 	sending = told;
 	PG_TRY();
 	{
@@ -469,7 +482,7 @@ insert_by_statement(Datum *values, const bool *nulls, Sending *told)
 	}
 	PG_FINALLY();
 	{
-		sending = NULL;
+		sending = outer;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
