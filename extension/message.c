@@ -39,6 +39,7 @@ enum MessageColumn
 };
 
 #define CHECKS 1				/* of message_type, which check_content() repeats */
+#define FOREIGN_KEYS 1			/* of reply_to, which check_reply() repeats */
 
 /* What send_message() and send_system_message() tell the trigger of their one row. */
 typedef struct Sending
@@ -521,7 +522,7 @@ insert_message(Datum *values, const bool *nulls, Sending *told)
 
 	rights_become_owner(&saved);
 	messages = open_writable("task_messages");
-	if (straight_fits(messages, COLUMNS, CHECKS, "zz_taskchat_message"))
+	if (straight_fits(messages, COLUMNS, CHECKS, FOREIGN_KEYS, "zz_taskchat_message"))
 		row = insert_straight(messages, values, nulls, told);
 	else
 		row = insert_by_statement(values, nulls, told);

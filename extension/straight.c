@@ -42,12 +42,12 @@ fires(const Trigger *trigger)
 }
 
 /*
- * Do columns, checks and triggers of the relation stand as we have made them?
- * Of its triggers "own" is left out, whose work the caller does, and those of
- * foreign keys, which the caller sees to.
+ * Do columns, checks, keys and triggers of the relation stand as we have made
+ * them?  The caller does the work of trigger "own", and of so many foreign keys;
+ * somebody else's key (or one that is deferred) has a trigger of the system too.
  */
 bool
-straight_fits(Relation relation, int columns, int checks, const char *own)
+straight_fits(Relation relation, int columns, int checks, int foreign_keys, const char *own)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
 	TriggerDesc *triggers = relation->trigdesc;
@@ -63,8 +63,14 @@ straight_fits(Relation relation, int columns, int checks, const char *own)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (!fires(trigger) || trigger->tgisinternal)
+		if (!fires(trigger))
 			continue;
+		if (trigger->tgisinternal)
+		{
+			if (--foreign_keys < 0)
+				return false;
+			continue;
+		}
 		if (strcmp(trigger->tgname, own) != 0)
 			return false;
 		own_fires = true;

@@ -50,6 +50,20 @@ SELECT pg_temp.send('TWICE');
 DROP INDEX taskchat.once;
 SELECT pg_temp.send('TWICE');
 
+CREATE TABLE people (id text COLLATE "C" PRIMARY KEY);
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT known FOREIGN KEY (sender_id) REFERENCES people NOT VALID;
+SELECT pg_temp.send('by nobody');
+INSERT INTO people VALUES ('ada');
+SELECT pg_temp.send('by somebody');
+ALTER TABLE taskchat.task_messages DROP CONSTRAINT known;
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT once UNIQUE (task_id, content) DEFERRABLE INITIALLY DEFERRED;
+BEGIN;
+SELECT pg_temp.send('twice, for a while');
+SELECT pg_temp.send('twice, for a while');
+SET CONSTRAINTS ALL IMMEDIATE;
+ROLLBACK;
+ALTER TABLE taskchat.task_messages DROP CONSTRAINT once;
+
 CREATE TABLE copies (content text);
 CREATE RULE copy AS ON INSERT TO taskchat.task_messages DO ALSO INSERT INTO copies VALUES (NEW.content);
 SELECT pg_temp.send('ruled');
@@ -86,5 +100,5 @@ COMMIT;
 DELETE FROM taskchat.task_messages WHERE task_id = 'ext-1' AND seq = 2;
 SELECT content, reply_to FROM taskchat.task_messages WHERE task_id = 'ext-1' ORDER BY seq DESC LIMIT 1;
 
-DROP TABLE copies;
+DROP TABLE copies, people;
 DROP FUNCTION tell, refuse;
