@@ -56,7 +56,7 @@ SELECT pg_temp.send('by nobody');
 INSERT INTO people VALUES ('ada');
 SELECT pg_temp.send('by somebody');
 ALTER TABLE taskchat.task_messages DROP CONSTRAINT known;
-ALTER TABLE taskchat.task_messages ADD CONSTRAINT once UNIQUE (task_id, content) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT once EXCLUDE (content WITH =) WHERE (task_id = 'ext-1') DEFERRABLE INITIALLY DEFERRED;
 BEGIN;
 SELECT pg_temp.send('twice, for a while');
 SELECT pg_temp.send('twice, for a while');
