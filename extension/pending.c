@@ -393,7 +393,16 @@ taskchat_deliver_pending(PG_FUNCTION_ARGS)
 
 	require_writable();
 	rights_become_owner(&saved);
-	pending_deliver_some(INT_MAX);
+	serializable_leave();
+	PG_TRY();
+	{
+		pending_deliver_some(INT_MAX);
+	}
+	PG_FINALLY();
+	{
+		serializable_rejoin();
+	}
+	PG_END_TRY();
 	rights_restore(&saved);
 	PG_RETURN_VOID();
 }

@@ -58,13 +58,13 @@ add_creator(Room *room, const char *user_id)
 
 /* Finds the room's rows by an index that begins with room_id. */
 static SysScanDesc
-scan_room(Relation relation, const char *index, int64 room_id)
+scan_room(Relation relation, const char *index, int64 room_id, Snapshot snapshot)
 {
 	ScanKeyData key;
 
 	ScanKeyInit(&key, get_attnum(RelationGetRelid(relation), "room_id"), BTEqualStrategyNumber,
 				F_INT8EQ, Int64GetDatum(room_id));
-	return systable_beginscan(relation, relation_oid(index), true, SnapshotSelf, 1, &key);
+	return systable_beginscan(relation, relation_oid(index), true, snapshot, 1, &key);
 }
 
 static char *
@@ -91,7 +91,7 @@ typedef struct Seats
 static void
 find_seats(Relation members, int64 room_id, const char *user_id, Seats *seats)
 {
-	SysScanDesc scan = scan_room(members, "task_members_pkey", room_id);
+	SysScanDesc scan = scan_room(members, "task_members_pkey", room_id, SnapshotSelf);
 	HeapTuple	tuple;
 
 	memset(seats, 0, sizeof(*seats));
@@ -125,7 +125,7 @@ void
 roster_hold(int64 room_id)
 {
 	Relation	members = table_open(relation_oid("task_members"), RowExclusiveLock);
-	SysScanDesc scan = scan_room(members, "task_members_pkey", room_id);
+	SysScanDesc scan = scan_room(members, "task_members_pkey", room_id, SnapshotSelf);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -176,42 +176,41 @@ roster_set_creator(Room *room, const char *user_id)
 	table_close(members, NoLock);
 }
 
-/* Delete the rows of the room that one look finds; has it found any? */
-static bool
-delete_found(const char *table, const char *index, int64 room_id)
+static void
+delete_all(const char *table, const char *index, int64 room_id, Snapshot now)
 {
 	Relation	relation = table_open(relation_oid(table), RowExclusiveLock);
-	SysScanDesc scan = scan_room(relation, index, room_id);
-	bool		found = false;
+	SysScanDesc scan = scan_room(relation, index, room_id, now);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		found |= rows_delete(relation, &tuple->t_self);
+		(void) rows_delete(relation, &tuple->t_self);
 	}
 	systable_endscan(scan);
 	table_close(relation, NoLock);
-	return found;
 }
 
-/* The same until none is left: one may move while another is waited for (see LOOKS). */
-static void
-delete_all(const char *table, const char *index, int64 room_id)
-{
-	while (delete_found(table, index, room_id))
-		;
-}
-
-/* The room and all that is in it. */
+/*
+ * The room and all that is in it.  Its lock keeps new rows away, and by a
+ * snapshot none escapes that moves while another is waited for (see LOOKS).
+ */
 void
 roster_erase(Room *room)
 {
-	delete_all("task_messages", "task_messages_pkey", room->room_id);
-	delete_all("task_events", "task_events_pkey", room->room_id);
-	delete_all("delivery_samples", "delivery_samples_pkey", room->room_id);
-	delete_all("task_members", "task_members_pkey", room->room_id);
-	delete_all("task_rooms", "task_rooms_pkey", room->room_id);
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	Snapshot	now;
+
+	CommandCounterIncrement();
+	now = RegisterSnapshot(GetLatestSnapshot());
+	delete_all("task_messages", "task_messages_pkey", room->room_id, now);
+	delete_all("task_events", "task_events_pkey", room->room_id, now);
+	delete_all("delivery_samples", "delivery_samples_pkey", room->room_id, now);
+	delete_all("task_members", "task_members_pkey", room->room_id, now);
+	UnregisterSnapshot(now);
+	(void) rows_delete(rooms, &room->row->t_self);
+	table_close(rooms, NoLock);
 	CommandCounterIncrement();
 	ForceSyncCommit();
 	doorbell_ring_room('r', room->room_id);
@@ -358,7 +357,7 @@ char *
 roster_task(int64 room_id)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), AccessShareLock);
-	SysScanDesc scan = scan_room(rooms, "task_rooms_pkey", room_id);
+	SysScanDesc scan = scan_room(rooms, "task_rooms_pkey", room_id, SnapshotSelf);
 	HeapTuple	row = systable_getnext(scan);
 	char	   *task_id = HeapTupleIsValid(row) ? column_text(row, 2, RelationGetDescr(rooms)) : NULL;
 
