@@ -74,16 +74,19 @@ begin_frame(WebSocketReader *reader, size_t limit)
 {
 	int			length = reader->head[1] & 0x7f;
 
-	reader->opcode = reader->head[0] & 0x0f;
+	reader->opcode = (unsigned char) (reader->head[0] & 0x0f);
 	reader->fin = (reader->head[0] & 0x80) != 0;
 	reader->left = length < 126 ? (uint64_t) length : read_big_endian(reader->head + 2, length == 126 ? 2 : 8);
 	if ((length == 126 && reader->left < 126) || (length == 127 && (reader->left < 65536 || reader->left >> 63)))
 		return fail(reader, CLOSE_PROTOCOL, "a length in the wrong form");
 	reader->in_payload = true;
 	reader->masked = 0;
-	reader->control_len = 0;
 	if (reader->opcode >= WEBSOCKET_CLOSE)
+	{
+		if (reader->left > 0 && (reader->control = malloc((size_t) reader->left)) == NULL)
+			return fail(reader, CLOSE_INTERNAL, "out of memory");
 		return WEBSOCKET_MORE;
+	}
 	if (reader->opcode == BINARY)
 		return fail(reader, CLOSE_UNSUPPORTED, "text frames only");
 	if (reader->left > limit || reader->text_len + reader->left > limit || ++reader->fragments > limit)
@@ -165,7 +168,7 @@ unmask(WebSocketReader *reader, unsigned char *out, const unsigned char *in, siz
 
 	for (size_t i = 0; i < len; i++)
 		out[i] = (unsigned char) (in[i] ^ mask[(reader->masked + i) & 3]);
-	reader->masked += len;
+	reader->masked = (unsigned char) ((reader->masked + len) & 3);
 }
 
 /* Takes what there is of the payload. */
@@ -210,7 +213,7 @@ end_close(WebSocketReader *reader)
 	const unsigned char *payload = reader->control;
 	size_t		len = reader->control_len;
 
-	reader->code = len == 0 ? WEBSOCKET_NO_CODE : payload[0] << 8 | payload[1];
+	reader->code = len < 2 ? WEBSOCKET_NO_CODE : payload[0] << 8 | payload[1];
 	if (len == 1 || (len > 1 && !code_is_good(reader->code)))
 		return fail(reader, CLOSE_PROTOCOL, "bad close frame");
 	if (len > 2 && !json_is_utf8((const char *) payload + 2, len - 2))
@@ -247,6 +250,14 @@ end_frame(WebSocketReader *reader)
 	return WEBSOCKET_IS_TEXT;
 }
 
+static void
+forget_control(WebSocketReader *reader)
+{
+	free(reader->control);
+	reader->control = NULL;
+	reader->control_len = 0;
+}
+
 /*
  * Reads on; *bytes and *len move behind what was used.  limit: the bytes that
  * a message may have.  What it gives is good until the next call; after
@@ -259,6 +270,8 @@ websocket_read(WebSocketReader *reader, const unsigned char **bytes, size_t *len
 
 	if (reader->delivered)
 		websocket_reset(reader);
+	else if (!reader->in_payload)
+		forget_control(reader);
 	while (event == WEBSOCKET_MORE)
 	{
 		if (reader->in_payload && reader->left == 0)
@@ -274,11 +287,12 @@ websocket_read(WebSocketReader *reader, const unsigned char **bytes, size_t *len
 }
 
 /*
- * Forgets the message that was read, whole or not.
+ * Forgets what was read, whole or not.
  */
 void
 websocket_reset(WebSocketReader *reader)
 {
+	forget_control(reader);
 	free(reader->text);
 	reader->text = NULL;
 	reader->text_len = reader->text_size = reader->fragments = 0;

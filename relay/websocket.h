@@ -27,29 +27,29 @@ typedef enum WebSocketEvent
 	WEBSOCKET_FAILED			/* code, reason: what to close with; nothing may be read any more */
 } WebSocketEvent;
 
-/* The reading side of one connection; zeroed at first. */
+/* The reading side of one connection; zeroed at first.  Each connection has one for good: it is kept small. */
 typedef struct WebSocketReader
 {
 	unsigned char head[14];		/* of the frame that is being read */
-	size_t		head_len;		/* bytes of it so far */
-	bool		in_payload;		/* the head is whole */
-	int			opcode;			/* of the frame */
+	unsigned char head_len;		/* bytes of it so far */
+	unsigned char masked;		/* bytes of its payload that were unmasked, modulo 4 */
+	unsigned char opcode;		/* of the frame */
 	bool		fin;			/* the last one of its message */
-	uint64_t	left;			/* bytes of its payload that are still to come */
-	size_t		masked;			/* bytes of it that were unmasked */
+	bool		in_payload;		/* the head is whole */
 	bool		in_message;		/* a fragment came, the last one did not */
 	bool		delivered;		/* text is a message that the caller has had */
+	unsigned char utf8_more;	/* bytes that a character lacks */
+	unsigned char utf8_low;		/* what the next one may be at least */
+	unsigned char utf8_high;	/* and at most */
+	uint64_t	left;			/* bytes of the frame's payload that are still to come */
 	char	   *text;			/* the message so far; NUL-terminated when whole */
 	size_t		text_len;		/* bytes of it */
 	size_t		text_size;		/* bytes allocated */
 	size_t		fragments;		/* frames of it */
-	unsigned char utf8_more;	/* bytes that a character lacks */
-	unsigned char utf8_low;		/* what the next one may be at least */
-	unsigned char utf8_high;	/* and at most */
-	unsigned char control[WEBSOCKET_CONTROL_BYTES];	/* payload of a control frame */
+	unsigned char *control;		/* payload of a control frame, or NULL */
 	size_t		control_len;	/* bytes of it */
-	int			code;			/* of WEBSOCKET_IS_CLOSE, WEBSOCKET_FAILED */
-	const char *reason;			/* of the second; a constant */
+	const char *reason;			/* of WEBSOCKET_FAILED; a constant */
+	int			code;			/* of that and of WEBSOCKET_IS_CLOSE */
 } WebSocketReader;
 
 extern WebSocketEvent websocket_read(WebSocketReader *reader, const unsigned char **bytes, size_t *len, size_t limit);
