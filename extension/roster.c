@@ -231,12 +231,9 @@ open_now(void *argument)
 	(void) roster_open_now(opening->task_id, opening->creator_id);
 }
 
-/*
- * Open the task's main room with its creator in it, unless it is there.  Waits
- * for who is just opening it.  Returns its id.
- */
-int64
-roster_open_now(const char *task_id, const char *creator_id)
+/* Open the task's main room with its creator in it.  Its id; 0: somebody else has made one, or is making it. */
+static int64
+try_open(const char *task_id, const char *creator_id, bool wait)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
 	int64		room_id = nextval_internal(relation_oid("room_numbers"), false);
@@ -244,18 +241,30 @@ roster_open_now(const char *task_id, const char *creator_id)
 	ItemPointerData tid;
 	Rights		saved;
 	Room		room;
-	TransactionId doubt;
 
 	values[0] = row_int64("room_id", room_id);
 	values[1] = row_text("task_id", task_id);
 	rights_become_owner(&saved);
-	if (!rows_insert(rooms, lengthof(values), values, &tid))
-		room_id = roster_find(task_id, &doubt);
+	if (!(wait ? rows_insert : rows_try_insert) (rooms, lengthof(values), values, &tid))
+		room_id = 0;
 	else if (room_lock(room_id, &room))
 		add_creator(&room, creator_id);
 	rights_restore(&saved);
 	table_close(rooms, NoLock);
 	return room_id;
+}
+
+/*
+ * Open the task's main room with its creator in it, unless it is there.  Waits
+ * for who is just opening it.  Returns its id.
+ */
+int64
+roster_open_now(const char *task_id, const char *creator_id)
+{
+	int64		room_id = try_open(task_id, creator_id, true);
+	TransactionId doubt;
+
+	return room_id != 0 ? room_id : roster_find(task_id, &doubt);
 }
 
 /* Was the row there before whoever is changing it, and is it not being deleted? */
@@ -398,10 +407,10 @@ roster_open(const char *task_id, const char *creator_id)
 	PG_TRY();
 	{
 		if (room_id == 0)
-			open_now(&opening);
+			in_doubt = try_open(task_id, creator_id, false) == 0;
 		else if (!in_doubt && pending_erases(room_id))
 			open_later(&opening, room_id);
-		else if (in_doubt && !patient_attempt(open_now, &opening, &patience))
+		if (in_doubt && !patient_attempt(open_now, &opening, &patience))
 			open_later(&opening, 0);
 	}
 	PG_FINALLY();

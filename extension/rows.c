@@ -97,6 +97,40 @@ fill_slot(Relation relation, EState *estate, TupleTableSlot *slot, int count, co
 	slot->tts_tableOid = RelationGetRelid(relation);
 }
 
+/* False: a row with one of its unique keys is there, or somebody is just making one. */
+static bool
+insert_if_free(Indexer *indexer, Relation relation, TupleTableSlot *slot)
+{
+	bool		conflict = false;
+	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+
+	table_tuple_insert_speculative(relation, slot, GetCurrentCommandId(true), 0, NULL, token);
+	(void) ExecInsertIndexTuples(indexer->result, slot, indexer->estate, false, true, &conflict, NIL);
+	table_tuple_complete_speculative(relation, slot, token, !conflict);
+	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+	return !conflict;
+}
+
+static bool
+insert_row(Relation relation, int count, const RowValue *values, ItemPointer tid, bool wait)
+{
+	Indexer		indexer;
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	bool		inserted;
+
+	indexer_open(&indexer, relation);
+	fill_slot(relation, indexer.estate, slot, count, values);
+	while (!(inserted = insert_if_free(&indexer, relation, slot)) && wait &&
+		   ExecCheckIndexConstraints(indexer.result, slot, indexer.estate, tid, NIL))
+		;						/* who was in the way is gone */
+	if (inserted)
+		ItemPointerCopy(&slot->tts_tid, tid);
+	indexer_close(&indexer);
+	ExecDropSingleTupleTableSlot(slot);
+	CommandCounterIncrement();
+	return inserted;
+}
+
 /*
  * Insert a row of these columns and the defaults of the others; *tid then says
  * where it is.  False: a row with one of its unique keys is there already.
@@ -105,33 +139,14 @@ fill_slot(Relation relation, EState *estate, TupleTableSlot *slot, int count, co
 bool
 rows_insert(Relation relation, int count, const RowValue *values, ItemPointer tid)
 {
-	Indexer		indexer;
-	TupleTableSlot *slot = table_slot_create(relation, NULL);
-	bool		conflict = false;
-	bool		inserted = true;
+	return insert_row(relation, count, values, tid, true);
+}
 
-	indexer_open(&indexer, relation);
-	fill_slot(relation, indexer.estate, slot, count, values);
-	do
-	{
-		uint32		token;
-
-		inserted = ExecCheckIndexConstraints(indexer.result, slot, indexer.estate, tid, NIL);
-		if (!inserted)
-			break;
-		conflict = false;
-		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-		table_tuple_insert_speculative(relation, slot, GetCurrentCommandId(true), 0, NULL, token);
-		(void) ExecInsertIndexTuples(indexer.result, slot, indexer.estate, false, true, &conflict, NIL);
-		table_tuple_complete_speculative(relation, slot, token, !conflict);
-		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
-	} while (conflict);
-	if (inserted)
-		ItemPointerCopy(&slot->tts_tid, tid);
-	indexer_close(&indexer);
-	ExecDropSingleTupleTableSlot(slot);
-	CommandCounterIncrement();
-	return inserted;
+/* The same without waiting: false then also where somebody is inserting or deleting such a row. */
+bool
+rows_try_insert(Relation relation, int count, const RowValue *values, ItemPointer tid)
+{
+	return insert_row(relation, count, values, tid, false);
 }
 
 /* Lock the latest version of the row at tid as the policy says; it is then in slot. */

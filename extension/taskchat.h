@@ -228,6 +228,7 @@ typedef struct RowValue
 extern RowValue row_text(const char *column, const char *value);
 extern RowValue row_int64(const char *column, int64 value);
 extern bool rows_insert(Relation relation, int count, const RowValue *values, ItemPointer tid);
+extern bool rows_try_insert(Relation relation, int count, const RowValue *values, ItemPointer tid);
 extern bool rows_try_lock(Relation relation, ItemPointer tid);
 extern HeapTuple rows_lock(Relation relation, ItemPointer tid);
 extern void rows_update(Relation relation, HeapTuple row, RowValue value);
