@@ -372,7 +372,10 @@ complete_system_draft(Draft *draft)
 
 	check_draft(draft, room_id);
 	if (!room_lock(room_id, &room))
-		forbid_room();
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("no such room"),
+				 errhint("The room has just been deleted.")));
 	number_draft(draft, &room, true);
 }
 
