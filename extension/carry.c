@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -33,7 +34,7 @@
 #define KEY_BYTES 32
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
-#define LONGEST_PAYLOAD 7900	/* NOTIFY refuses 8000 */
+#define LONGEST_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)	/* NOTIFY refuses more */
 
 /* What the transaction has given numbers to. */
 static struct
@@ -133,6 +134,18 @@ sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
 
 #endif
 
+/*
+ * Lock it if that needs no waiting: the locks of what was rolled back are gone,
+ * and a commit is not to wait, let alone fail, for what it can do without.
+ */
+static bool
+lock_if_free(const char *name)
+{
+	Oid			relation = relation_find(name);
+
+	return OidIsValid(relation) && ConditionalLockRelationOid(relation, AccessShareLock);
+}
+
 /* "<seq>\n<sender>\n<event>" of a message of this transaction; false: there is none at that number, or a long one. */
 static bool
 read_event(int64 room_id, int64 seq, StringInfo out)
@@ -173,6 +186,8 @@ carry_payload(const unsigned char *key, int64 *room_id)
 	StringInfoData text;
 
 	if (key == NULL || moved.count != 1 || GetDatabaseEncoding() != PG_UTF8 || !is_installed())
+		return NULL;
+	if (!lock_if_free("task_messages") || !lock_if_free("task_messages_pkey"))
 		return NULL;
 	*room_id = moved.room_id;
 	initStringInfo(&text);

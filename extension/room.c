@@ -97,9 +97,9 @@ room_init(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, at_schema_change, (Datum) 0);
 }
 
-/* Oid of a relation of schema taskchat; an error where it is missing. */
+/* Oid of a relation of schema taskchat; InvalidOid where it is missing. */
 Oid
-relation_oid(const char *name)
+relation_find(const char *name)
 {
 	Oid			oid;
 	int			i;
@@ -108,13 +108,22 @@ relation_oid(const char *name)
 		if (known_relations[i].name == name)
 			return known_relations[i].oid;
 	oid = get_relname_relid(name, get_namespace_oid("taskchat", false));
-	if (!OidIsValid(oid))
-		elog(ERROR, "relation taskchat.%s is missing", name);
-	if (known_count < lengthof(known_relations))
+	if (OidIsValid(oid) && known_count < lengthof(known_relations))
 	{
 		known_relations[known_count].name = name;
 		known_relations[known_count++].oid = oid;
 	}
+	return oid;
+}
+
+/* The same; an error where it is missing. */
+Oid
+relation_oid(const char *name)
+{
+	Oid			oid = relation_find(name);
+
+	if (!OidIsValid(oid))
+		elog(ERROR, "relation taskchat.%s is missing", name);
 	return oid;
 }
 

@@ -89,6 +89,7 @@ typedef enum RoomRole
 extern LockWaitPolicy lock_policy;	/* what writers do about somebody else's lock */
 
 extern void room_init(void);
+extern Oid	relation_find(const char *name);
 extern Oid	relation_oid(const char *name);
 extern void require_writable(void);
 extern Relation open_writable(const char *name);

@@ -43,6 +43,19 @@ is(rung("SELECT taskchat.publish_task_update('1', '{\"a\": 1}'); $send"), "r$roo
 is(rung("SELECT taskchat.send_message('1', repeat('x', 7000))"), "r$room{1}", 'nor a long one');
 is(rung("SELECT taskchat.send_message('1', (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 100) i))"), "r$room{1}", 'nor one that is stored elsewhere');
 
+# Nothing of that is worth waiting, or failing, for.
+my $locker = $node->background_psql('postgres');
+my $waiter = $node->background_psql('postgres', on_error_stop => 0);
+$waiter->query_safe("SET lock_timeout = '1s'; BEGIN; SELECT FROM taskchat.act_as('ada'); SAVEPOINT s; $send; ROLLBACK TO s");
+$locker->query_safe('BEGIN; LOCK TABLE taskchat.task_messages');
+is($waiter->query('COMMIT; SELECT 1'), '1', 'the commit');
+is($waiter->{stderr}, '', 'does not wait for whoever has the table');
+$locker->query_safe('ROLLBACK');
+$_->quit for $locker, $waiter;
+like($listener->query_safe('SELECT'), qr/payload "r\d+"/, 'and rings');
+is(rung("$send; ALTER TABLE taskchat.task_messages RENAME CONSTRAINT task_messages_pkey TO elsewhere"), "r$room{1}", 'nor does it need the index');
+$node->safe_psql('postgres', 'ALTER TABLE taskchat.task_messages RENAME CONSTRAINT elsewhere TO task_messages_pkey');
+
 my ($one, $other) = map {
 	$node->safe_psql('postgres', "BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT");
 	$listener->query_safe('SELECT') =~ /with payload "e\d+ ([^"]*)"/
