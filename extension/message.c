@@ -38,8 +38,10 @@ enum MessageColumn
 	COLUMNS = COL_METADATA
 };
 
-#define CHECKS 1				/* of message_type, which check_content() repeats */
-#define FOREIGN_KEYS 1			/* of reply_to, which check_reply() repeats */
+static const Oid column_types[COLUMNS] = {
+	UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID
+};
 
 /* What send_message() and send_system_message() tell the trigger of their one row. */
 typedef struct Sending
@@ -525,7 +527,7 @@ insert_message(Datum *values, const bool *nulls, Sending *told)
 
 	rights_become_owner(&saved);
 	messages = open_writable("task_messages");
-	if (straight_fits(messages, COLUMNS, CHECKS, FOREIGN_KEYS, "zz_taskchat_message"))
+	if (straight_fits(messages, COLUMNS, column_types, COL_REPLY, "zz_taskchat_message"))
 		row = insert_straight(messages, values, nulls, told);
 	else
 		row = insert_by_statement(values, nulls, told);

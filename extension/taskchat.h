@@ -237,7 +237,7 @@ extern bool rows_find(Relation relation, const char *index, const char *value, I
 extern bool rows_delete(Relation relation, ItemPointer tid);
 
 /* straight.c: rows that nobody else wants to see */
-extern bool straight_fits(Relation relation, int columns, int checks, int foreign_keys, const char *own);
+extern bool straight_fits(Relation relation, int columns, const Oid *types, AttrNumber foreign_key, const char *own);
 extern void straight_insert(Relation relation, HeapTuple row);
 extern void straight_forget(Oid relation);
 extern void straight_end(void);

@@ -50,6 +50,72 @@ SELECT pg_temp.send('TWICE');
 DROP INDEX taskchat.once;
 SELECT pg_temp.send('TWICE');
 
+-- One of the application's in the place of ours is not ours.
+BEGIN;
+ALTER TABLE taskchat.task_messages DROP CONSTRAINT task_messages_message_type_check,
+	ADD CONSTRAINT task_messages_message_type_check CHECK (message_type = 'text' AND content NOT LIKE '%!') NOT VALID;
+SELECT pg_temp.send('shouting!');
+SELECT pg_temp.send('not shouting');
+ROLLBACK;
+BEGIN;
+UPDATE taskchat.task_messages SET metadata = '{}';
+SET CONSTRAINTS ALL IMMEDIATE;
+ALTER TABLE taskchat.task_messages ALTER metadata SET NOT NULL;
+SELECT pg_temp.send('without metadata');
+ROLLBACK;
+BEGIN;
+CREATE TABLE people (id text COLLATE "C" PRIMARY KEY);
+ALTER TABLE taskchat.task_messages DROP CONSTRAINT task_messages_reply_to_fkey,
+	ADD CONSTRAINT known FOREIGN KEY (sender_id) REFERENCES people NOT VALID;
+SELECT pg_temp.send('by nobody');
+ROLLBACK;
+BEGIN;
+CREATE DOMAIN quiet AS text CHECK (VALUE NOT LIKE '%!!!');
+ALTER TABLE taskchat.task_messages ALTER content TYPE quiet;
+SELECT pg_temp.send('shouting!!!');
+SELECT pg_temp.send('of a domain');
+ALTER TABLE taskchat.task_messages ALTER content TYPE varchar(30) USING content::varchar(30);
+SELECT pg_temp.send('a length: this is longer than 30 characters');
+SELECT pg_temp.send('of a length');
+ROLLBACK;
+BEGIN;
+DELETE FROM taskchat.task_messages WHERE message_type = 'file';
+SET CONSTRAINTS ALL IMMEDIATE;
+CREATE TABLE all_messages (LIKE taskchat.task_messages) PARTITION BY LIST (message_type);
+ALTER TABLE all_messages ATTACH PARTITION taskchat.task_messages FOR VALUES IN ('image', 'text');
+SELECT pg_temp.send('in a partition');
+\set VERBOSITY terse
+SELECT FROM taskchat.act_as('ada');
+SELECT FROM taskchat.send_message('ext-1', 'not in it', 'file', 'https://example.org/');
+\set VERBOSITY default
+ROLLBACK;
+
+-- A function behind an index or a check may become another one at any time.
+CREATE FUNCTION fold(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN lower($1); END $$;
+CREATE FUNCTION mild(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN true; END $$;
+CREATE INDEX folded ON taskchat.task_messages (fold(content));
+ALTER TABLE taskchat.task_messages ADD CONSTRAINT mild CHECK (mild(content));
+SELECT pg_temp.send('Folded by one');
+CREATE OR REPLACE FUNCTION fold(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT upper($1)';
+CREATE OR REPLACE FUNCTION mild(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT $1 NOT LIKE '%!' $$;
+SELECT pg_temp.send('Folded by another');
+SELECT pg_temp.send('not mild!');
+SET enable_seqscan = off;
+SELECT content FROM taskchat.task_messages WHERE fold(content) = 'FOLDED BY ANOTHER';
+RESET enable_seqscan;
+-- And it may send itself.
+CREATE OR REPLACE FUNCTION fold(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	IF $1 LIKE 'tell%' THEN
+		PERFORM pg_temp.send('of ' || $1);
+	END IF;
+	RETURN lower($1);
+END $$;
+SELECT pg_temp.send('tell twice');
+ALTER TABLE taskchat.task_messages DROP CONSTRAINT mild;
+DROP FUNCTION fold CASCADE;
+DROP FUNCTION mild;
+
 CREATE TABLE people (id text COLLATE "C" PRIMARY KEY);
 ALTER TABLE taskchat.task_messages ADD CONSTRAINT known FOREIGN KEY (sender_id) REFERENCES people NOT VALID;
 SELECT pg_temp.send('by nobody');
