@@ -34,7 +34,7 @@
 #define KEY_BYTES 32
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
-#define LONGEST_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)	/* NOTIFY refuses more */
+#define LONGEST_PAYLOAD (Min(8000, BLCKSZ - NAMEDATALEN - 128) - 1)	/* NOTIFY refuses more, or relays do */
 
 /* What the transaction has given numbers to. */
 static struct

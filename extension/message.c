@@ -1,12 +1,12 @@
 /*
  * message.c
  *	  Messages: the trigger that every INSERT into task_messages passes, and
- *	  send_message() on top of the same INSERT.
+ *	  send_message(), which does without the INSERT where nobody would notice.
  *
- * The trigger is the one place of a message's rules.  It validates what the
+ * complete_draft() is the one place of a message's rules.  It validates what the
  * row brings, takes the room's lock and next seq, and fills the rest.  What a
  * function of ours knows beforehand (a system message; a client_msg_id that
- * has been looked up) it leaves in "sending" for the trigger.
+ * has been looked up) it tells it, by way of "sending" where there is an INSERT.
  */
 #include "taskchat.h"
 

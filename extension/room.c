@@ -56,7 +56,7 @@ static struct
 {
 	const char *name;
 	Oid			oid;
-}			known_relations[48];
+}			known_relations[80];
 static int	known_count = 0;
 static struct
 {
