@@ -247,6 +247,7 @@ void
 room_event(Relay *relay, const FetchRow *row)
 {
 	Room	   *room = room_find(relay, row->room_id);
+	FrameKind	kind;
 	Frame	   *frame;
 	Seat	   *seat;
 	Seat	   *next;
@@ -268,9 +269,10 @@ room_event(Relay *relay, const FetchRow *row)
 	}
 	room->last = row->seq;
 	room_remember(room, row->seq, frame, strcmp(row->kind, "member_left") == 0 ? row->user_id : NULL);
+	kind = room->nseats < CROWD ? FRAME_DURABLE : FRAME_CROWD;
 	DL_FOREACH_SAFE(room->seats, seat, next)
 		if (seat->skip < row->seq && !seat->fresh)
-			session_send(seat->session, frame, FRAME_DURABLE);
+			session_send(seat->session, frame, kind);
 	frame_unref(frame);
 	room_apply(room, row);
 }

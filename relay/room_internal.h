@@ -12,6 +12,7 @@
 #include "room.h"
 
 #define RING_SIZE 64			/* recent frames kept for late joiners */
+#define CROWD 64				/* seats from which on events may wait for each other */
 
 /* One session in one room. */
 struct Seat
@@ -67,6 +68,7 @@ struct Room
 	bool		closed;			/* status is 'closed' */
 	bool		busy;			/* in relay->busy */
 	Seat	   *seats;			/* joined sessions */
+	size_t		nseats;			/* how many */
 	Member	   *members;		/* by user_id; empty when more than 50 */
 	Recent	   *ring;			/* RING_SIZE places, at seq modulo that; NULL: nothing was sent lately */
 	int64_t		sent_at;		/* when the last event was sent */

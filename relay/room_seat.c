@@ -159,6 +159,7 @@ room_unseat(Seat *seat)
 	if (session->user)
 		watch_seen(session->user, room->id, room->last);
 	DL_DELETE(room->seats, seat);
+	room->nseats--;
 	DL_DELETE2(session->seats, seat, session_prev, session_next);
 	session->nseats--;
 	free(seat);
@@ -227,6 +228,7 @@ room_join(Session *session, const CommandRow *row)
 		seat->room = room;
 		seat->session = session;
 		DL_APPEND(room->seats, seat);
+		room->nseats++;
 		DL_APPEND2(session->seats, seat, session_prev, session_next);
 		session->nseats++;
 	}

@@ -28,6 +28,16 @@ server_flush(struct ev_loop *loop, ev_prepare *watcher, int events)
 	(void) loop;
 	(void) events;
 	server_flush_waking(watcher->data);
+	server_flush_patient(watcher->data);
+}
+
+/* What has gathered goes out at the end of this turn. */
+static void
+server_gathered(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void) loop;
+	(void) watcher;
+	(void) events;
 }
 
 static void
@@ -152,11 +162,13 @@ server_start_watchers(Server *server)
 	ev_timer_init(&server->tick, server_tick, TICK, TICK);
 	server->tick.data = server;
 	ev_timer_start(server->loop, &server->tick);
+	ev_timer_init(&server->gather, server_gathered, 0., 0.);
 }
 
 static void
 server_stop_watchers(Server *server)
 {
+	ev_timer_stop(server->loop, &server->gather);
 	ev_timer_stop(server->loop, &server->tick);
 	ev_check_stop(server->loop, &server->wakeup);
 	ev_prepare_stop(server->loop, &server->flush);

@@ -87,12 +87,13 @@ typedef struct Connection
 	int64_t		pinged_at;		/* last ping */
 	bool		pong_due;		/* and not answered yet */
 	WheelEntry	due;			/* in server->wheel */
-	bool		waking;			/* in server->waking */
+	bool		waking;			/* in server->waking, or */
+	bool		patient;		/* in server->patient */
 	bool		deaf;			/* nothing that comes counts any more: the client has closed, or broken the rules */
 	bool		closed;			/* our close frame is out */
 	struct Connection *prev;	/* in server->connections */
 	struct Connection *next;
-	struct Connection *wake_prev;	/* in server->waking */
+	struct Connection *wake_prev;	/* in one of these */
 	struct Connection *wake_next;
 } Connection;
 
@@ -119,6 +120,9 @@ struct Server
 	Connection *connections;	/* upgraded ones */
 	Wheel		wheel;			/* of these, by when they are to be looked at */
 	Connection *waking;			/* those with frames to be sent in this turn */
+	Connection *patient;		/* those whose frames may wait until gather_until */
+	int64_t		gather_until;	/* of clock_monotonic() */
+	ev_timer	gather;			/* until then */
 	unsigned char buffer[SEND_BYTES];	/* one send */
 };
 
@@ -164,5 +168,6 @@ extern int	connection_writable(Connection *connection);
 extern void connection_wind(Connection *connection);
 extern void connection_due(WheelEntry *entry, void *arg);
 extern void server_flush_waking(Server *server);
+extern void server_flush_patient(Server *server);
 
 #endif

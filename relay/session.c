@@ -156,8 +156,11 @@ session_send(Session *session, Frame *frame, FrameKind kind)
 	session->queue_count++;
 	session->relay->metrics.frames++;
 	session->queue_bytes += len;
-	if (session->queue_count == 1)
-		session->port->wake(session->port_arg);
+	if (session->queue_count == 1 || (session->patient && kind != FRAME_CROWD))
+	{
+		session->patient = kind == FRAME_CROWD;
+		session->port->wake(session->port_arg, session->patient);
+	}
 }
 
 /*

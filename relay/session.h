@@ -23,7 +23,7 @@ struct Command;
 /* What a session may ask of the connection under it. */
 typedef struct SessionPort
 {
-	void		(*wake) (void *port);	/* frames wait in session_next() */
+	void		(*wake) (void *port, bool patient);	/* frames wait in session_next(); patient: for a moment they may */
 	void		(*push) (void *port);	/* take now what waits, as far as it goes out */
 	void		(*close) (void *port, int code, const char *reason);	/* once all that waits is sent; reason is a constant */
 } SessionPort;
@@ -32,6 +32,7 @@ typedef struct SessionPort
 typedef enum FrameKind
 {
 	FRAME_DURABLE,				/* never dropped: the connection is closed instead */
+	FRAME_CROWD,				/* durable, and to so many that it may wait for others to go along with it */
 	FRAME_FLEETING				/* state and typing: dropped when much waits */
 } FrameKind;
 
@@ -52,6 +53,7 @@ typedef struct Session
 	bool		greeted;		/* welcome was sent */
 	int64_t		login_at;		/* monotonic milliseconds; 0: not logged in */
 	bool		closing;		/* nothing more goes in or out */
+	bool		patient;		/* all that waits to be sent may wait for more */
 	Frame	  **queue;			/* ring of frames to be sent */
 	size_t		queue_size;		/* places in the ring, a power of two */
 	size_t		queue_first;	/* index of the oldest frame */

@@ -189,6 +189,8 @@ typedef struct Wire
 	Session    *session;		/* on it */
 	int			close_code;		/* 0: open */
 	size_t		takes;			/* frames that it takes when it is pushed */
+	int			wakes;			/* how often it was woken */
+	bool		patient;		/* and how the last time */
 	char		last[4096];		/* the frame that take() gave */
 } Wire;
 
@@ -196,8 +198,12 @@ static Config config;
 static Relay relay;
 
 static void
-wire_wake(void *port)
+wire_wake(void *port, bool patient)
 {
+	Wire	   *wire = port;
+
+	wire->wakes++;
+	wire->patient = patient;
 }
 
 static void
@@ -276,6 +282,7 @@ login(Wire *wire, const char *user_id)
 	snprintf(token, sizeof(token), "user:%s", user_id);
 	session_bearer(wire->session, token, strlen(token));
 	expect(wire, "\"welcome\"");
+	wire->wakes = 0;
 }
 
 /* Answers the oldest command that the database was asked. */

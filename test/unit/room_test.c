@@ -319,6 +319,32 @@ deep_events_do_not_keep_out(void **state)
 	assert_non_null(room_find_seat(a.session, "t \" x", NULL));
 }
 
+/* From 64 seats on events may wait for each other. */
+static void
+crowds_are_patient(void **state)
+{
+	static Wire wires[64];
+	char		user_id[8];
+
+	for (int i = 0; i < 64; i++)
+	{
+		snprintf(user_id, sizeof(user_id), "u%d", i);
+		login(&wires[i], user_id);
+		join(&wires[i], 0);
+		wires[i].wakes = 0;
+		if (i < 62)
+			continue;
+		event(i - 61, "message_received", "b", NULL);
+		assert_int_equal(wires[0].wakes, 1);
+		assert_int_equal(wires[0].patient, i == 63);
+		expect(&wires[0], "message_received");
+		wires[0].wakes = 0;
+	}
+	say(&wires[1], "{\"type\":\"leave_task_room\",\"task_id\":\"t\"}");
+	event(3, "message_received", "b", NULL);
+	assert_false(wires[0].patient);
+}
+
 /* ---- messages that come with their bell ---- */
 
 static void
@@ -462,6 +488,7 @@ main(void)
 		LIVE_TEST(cursors_are_merged),
 		LIVE_TEST(another_epoch_ends_joined_sessions),
 		LIVE_TEST(deep_events_do_not_keep_out),
+		LIVE_TEST(crowds_are_patient),
 		LIVE_TEST(carried_message_is_not_fetched),
 		LIVE_TEST(carried_message_comes_once_and_in_order),
 		LIVE_TEST(what_does_not_open_is_a_plain_bell),

@@ -143,6 +143,36 @@ fast_reader_stays(void **state)
 	frame_unref(frame);
 }
 
+/* Events of a crowd may wait for each other, until anything else is to go behind them. */
+static void
+patience_ends_with_the_first_other_frame(void **state)
+{
+	Wire		wire;
+	Frame	   *frame = frame_new("0123456789", 10);
+
+	login(&wire, "a");
+	session_send(wire.session, frame, FRAME_CROWD);
+	assert_int_equal(wire.wakes, 1);
+	assert_true(wire.patient);
+	session_send(wire.session, frame, FRAME_CROWD);
+	assert_int_equal(wire.wakes, 1);
+	session_send(wire.session, frame, FRAME_FLEETING);
+	assert_int_equal(wire.wakes, 2);
+	assert_false(wire.patient);
+	session_send(wire.session, frame, FRAME_CROWD);
+	session_send(wire.session, frame, FRAME_DURABLE);
+	assert_int_equal(wire.wakes, 2);
+	for (int i = 0; i < 5; i++)
+		expect(&wire, "0123456789");
+	session_send(wire.session, frame, FRAME_DURABLE);
+	assert_int_equal(wire.wakes, 3);
+	assert_false(wire.patient);
+	expect(&wire, "0123456789");
+	session_send(wire.session, frame, FRAME_CROWD);
+	assert_true(wire.patient);
+	frame_unref(frame);
+}
+
 static void
 one_user_has_so_many_connections(void **state)
 {
@@ -189,6 +219,7 @@ main(void)
 		LIVE_TEST(login_ends),
 		LIVE_TEST(slow_reader_is_put_out),
 		LIVE_TEST(fast_reader_stays),
+		LIVE_TEST(patience_ends_with_the_first_other_frame),
 		LIVE_TEST(one_user_has_so_many_connections),
 		LIVE_TEST(offline_after_the_grace),
 	};
