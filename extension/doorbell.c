@@ -150,13 +150,17 @@ taskchat_ring(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Notify of what has gathered; Async_Notify leaves out what was already said in this transaction. */
+/*
+ * Notify of what has gathered; Async_Notify leaves out what was already said in
+ * this transaction.  usage: of the notification queue.  Events take ten times a
+ * bell's place in it, and are left out early where somebody doesn't read on.
+ */
 static void
-ring_all(void)
+ring_all(double usage)
 {
 	char		plain[32] = "";
 	int64		room_id;
-	char	   *carried = carry_payload(seal, &room_id);
+	char	   *carried = usage <= queue_limit / 8 ? carry_payload(seal, &room_id) : NULL;
 	ListCell   *cell;
 
 	if (carried)
@@ -168,13 +172,17 @@ ring_all(void)
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
+	double		usage;
+
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			pending_at_commit();	/* it may ring */
-			if (bells != NIL &&
-				DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) <= queue_limit)
-				ring_all();
+			if (bells == NIL)
+				break;
+			usage = DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0));
+			if (usage <= queue_limit)
+				ring_all(usage);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

@@ -76,6 +76,19 @@ $channel = $node->safe_psql('latin', 'SELECT channel FROM taskchat.doorbell_chan
 is($node->safe_psql('latin', "LISTEN $channel; BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT") =~ /payload "(.)/ && $1, 'r',
 	'nothing goes along in another encoding than UTF-8');
 
+# Who doesn't read on makes the queue grow: then bells are short, long before there are none.
+my $stuck = $node->background_psql('postgres');
+$stuck->query_safe('LISTEN flood');
+$stuck->query_safe('BEGIN');
+$stuck->query_safe('SELECT 1');
+$node->safe_psql('postgres', q{
+	DO $$ BEGIN FOR i IN 1 .. 700 LOOP PERFORM pg_notify('flood', i || repeat('x', 7000)); END LOOP; END $$});
+my $usage = $node->safe_psql('postgres', 'SELECT pg_notification_queue_usage()');
+my @limits = map { sprintf 'SET LOCAL taskchat.doorbell_queue_limit = %.9f', $usage * $_ } 4, 16;
+is(rung("$limits[0]; $send"), "r$room{1}", 'nothing goes along where the queue has grown');
+is(rung("$limits[1]; $send"), "e$room{1} 400", 'but for a little');
+$stuck->quit;
+
 $listener->quit;
 $node->stop;
 done_testing();
