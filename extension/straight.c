@@ -252,8 +252,8 @@ close_indexes(void)
 
 /*
  * Insert the row; row->t_self then says where it is.  23505 where it breaks a
- * unique key, 23502 or 23514 a constraint.  straight_fits() has said yes, and the relation is open with
- * RowExclusiveLock.
+ * unique key, 23502 or 23514 a constraint.  straight_fits() has said yes, and
+ * the relation is open with RowExclusiveLock.
  */
 void
 straight_insert(Relation relation, HeapTuple row)

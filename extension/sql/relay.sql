@@ -135,8 +135,9 @@
  * a tag of 16: AES-256-GCM with the seal as key and "e<room_id>" as additional
  * data.  In it: the seq in decimal, a newline, the sender's id or nothing, a
  * newline, the event as relay_fetch gives it.  The id may have newlines in it,
- * the event has none: it begins after the last.  It counts only where it is the next of the room's line;
- * otherwise, and where it cannot be opened, the bell is one like r.
+ * the event has none: it begins after the last.  It counts only where it is the
+ * next of the room's line; otherwise, and where it cannot be opened, the bell is
+ * one like r.
  */
 
 CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT channel text, OUT epoch text, OUT max_content_bytes int,
