@@ -51,17 +51,9 @@ Session *
 session_new(Relay *relay, const SessionPort *port, void *port_arg)
 {
 	Session    *session = calloc(1, sizeof(*session));
-	unsigned char random[16];
 
 	if (session == NULL)
 		return NULL;
-	if (getrandom(random, sizeof(random), 0) != (ssize_t) sizeof(random))
-	{
-		free(session);
-		return NULL;
-	}
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(session->public_id + 2 * i, 3, "%02x", random[i]);
 	session->relay = relay;
 	session->id = ++relay->last_session;
 	session->port = port;
@@ -256,6 +248,23 @@ session_receive(Session *session, const char *text, size_t len)
 		command_receive(session, text, len);
 }
 
+/* A session_id, which is said once and nowhere kept: 128 random bits. */
+static void
+add_random_id(JsonText *text)
+{
+	unsigned char random[16];
+	char		id[2 * sizeof(random) + 1];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t) sizeof(random))
+	{
+		text->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(id + 2 * i, 3, "%02x", random[i]);
+	json_text_string(text, id);
+}
+
 /*
  * Sends welcome to a session that has logged in, once.  It comes when the
  * user's rooms and notifications are known, so that from then on nothing of
@@ -273,7 +282,7 @@ session_greet(Session *session)
 	json_text_raw(&text, "{\"type\":\"welcome\",\"user_id\":");
 	json_text_string(&text, session->user->id);
 	json_text_raw(&text, ",\"session_id\":");
-	json_text_string(&text, session->public_id);
+	add_random_id(&text);
 	json_text_raw(&text, ",\"protocol\":\"taskchat.v1\",\"heartbeat\":");
 	json_text_integer(&text, config->heartbeat / 1000);
 	json_text_raw(&text, ",\"expires_at\":");

@@ -40,7 +40,6 @@ typedef struct Session
 {
 	Relay	   *relay;			/* where it lives */
 	uint64_t	id;				/* its number, for the log */
-	char		public_id[33];	/* session_id of the welcome frame */
 	const SessionPort *port;	/* the connection's functions */
 	void	   *port_arg;		/* and their argument */
 	struct User *user;			/* who logged in; NULL before */
@@ -51,9 +50,9 @@ typedef struct Session
 	bool		told_expiring;	/* token_expiring was sent */
 	bool		redeeming;		/* a ticket is being looked at */
 	bool		greeted;		/* welcome was sent */
-	int64_t		login_at;		/* monotonic milliseconds; 0: not logged in */
 	bool		closing;		/* nothing more goes in or out */
 	bool		patient;		/* all that waits to be sent may wait for more */
+	int64_t		login_at;		/* monotonic milliseconds; 0: not logged in */
 	Frame	  **queue;			/* ring of frames to be sent */
 	size_t		queue_size;		/* places in the ring, a power of two */
 	size_t		queue_first;	/* index of the oldest frame */
