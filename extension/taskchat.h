@@ -22,6 +22,7 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define TASKCHAT_MAX_ID 255
 #define TASKCHAT_MAX_CLIENT_MSG_ID 128
@@ -201,8 +202,11 @@ extern text *json_room_event(HeapTuple event, TupleDesc event_desc, HeapTuple me
 extern char *json_string(Jsonb *object, const char *name);
 extern Datum taskchat_message_json(PG_FUNCTION_ARGS);
 
-/* message.c */
+/* uuid.c */
 extern void take_random(unsigned char *out, int count);
+extern pg_uuid_t *uuid_v7(void);
+
+/* message.c */
 extern Datum message_datum(HeapTuple row);
 extern HeapTuple message_send(Datum *values, bool *nulls, bool system, bool *duplicate);
 
