@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { machine } from './machine.mjs';
+import { plot } from './plot.mjs';
 import { measured, openBench, peers, write } from './run.mjs';
 
 const pairs = { clients: 20, rooms: 10, settings: { 'rate-messages': 100000, 'rate-messages-burst': 100000, 'rate-commands': 100000, 'rate-commands-burst': 100000 } };
@@ -49,6 +50,17 @@ test('medians, tables, targets and plots are written', () => {
   const text = readFileSync(path.join(directory, 'results.md'), 'utf8');
   assert.match(text, /one room, closed loop: relay CPU a delivery \| ≤ 0\.5 × raw \| \d+\.\d+ × \| (met|\*\*not met\*\*) \|/);
   assert.match(text, /5,000 rooms resumed, seconds \| ≤ 2 \|/);
+});
+
+test('one bar that would dwarf all others is drawn cut', () => {
+  const drawn = (...rates) => plot('Rates', ['rate'], rates.map((rate) => ({ name: 'one', row: { rate }, ours: false })));
+  const widths = (svg) => [...svg.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(([, width]) => Number(width));
+  assert.doesNotMatch(drawn(10, 20, 90), /class="cut"/);
+  const cut = drawn(10, 20, 9000);
+  assert.equal(cut.match(/class="cut"/g).length, 1);
+  assert.ok(widths(cut)[1] === 2 * widths(cut)[0] && widths(cut)[1] > widths(cut)[2] / 2, cut);
+  assert.doesNotMatch(drawn(0, 0), /class="cut"|NaN/);
+  assert.doesNotMatch(drawn(7), /class="cut"/);
 });
 
 // A generator that says so must not come out as a good run.
