@@ -12,7 +12,6 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
-#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -47,9 +46,9 @@ role_of_text(const char *role)
 
 /* One look for that room; true: there can be no better answer. */
 static bool
-look_for_room(Relation members, const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+look_for_room(const Source *members, const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
 {
-	TupleDesc	desc = RelationGetDescr(members);
+	TupleDesc	desc = RelationGetDescr(members->relation);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -58,9 +57,8 @@ look_for_room(Relation members, const char *user_id, const char *task_id, const 
 	memset(membership, 0, sizeof(*membership));
 	key_text(&keys[0], MEMBER_USER, user_id);
 	key_text(&keys[1], MEMBER_TASK, task_id);
-	scan = systable_beginscan(members, relation_oid("task_members_user_task"), true,
-							  SnapshotSelf, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	scan = source_scan_now(members, lengthof(keys), keys);
+	while (HeapTupleIsValid(tuple = source_next(scan)))
 	{
 		char	   *applicant = column_text(tuple, MEMBER_APPLICANT, desc);
 		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
@@ -82,7 +80,7 @@ look_for_room(Relation members, const char *user_id, const char *task_id, const 
 		membership->role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
 		found_main = applicant == NULL;
 	}
-	systable_endscan(scan);
+	source_end(scan);
 	return applicant_id ? membership->room_id != 0 : found_main;
 }
 
@@ -95,77 +93,57 @@ look_for_room(Relation members, const char *user_id, const char *task_id, const 
 void
 membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
 {
-	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	Source		members = source_open("task_members", "task_members_user_task");
 	int			looks = 0;
 
 	check_id("task_id", task_id, TASKCHAT_MAX_ID);
 	if (applicant_id)
 		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
-	while (!look_for_room(members, user_id, task_id, applicant_id, membership) && ++looks < LOOKS)
+	while (!look_for_room(&members, user_id, task_id, applicant_id, membership) && ++looks < LOOKS)
 		continue;
-	table_close(members, AccessShareLock);
+	source_close(&members);
 }
 
-/* One look for the user's role in the room; ROLE_NONE: not found. */
+/* The role of the member row in slot, if it is the user's in that room. */
 static RoomRole
-look_for_role(Relation members, int64 room_id, const char *user_id)
+role_in_slot(TupleTableSlot *slot, int64 room_id, const char *user_id)
 {
-	RoomRole	role = ROLE_NONE;
+	bool		isnull;
+
+	if (DatumGetInt64(slot_getattr(slot, MEMBER_ROOM, &isnull)) != room_id ||
+		strcmp(TextDatumGetCString(slot_getattr(slot, MEMBER_USER, &isnull)), user_id) != 0)
+		return ROLE_NONE;
+	return role_of_text(TextDatumGetCString(slot_getattr(slot, MEMBER_ROLE, &isnull)));
+}
+
+static RoomRole
+find_role(Relation members, int64 room_id, const char *user_id, TupleTableSlot *slot)
+{
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
 
 	key_int64(&keys[0], MEMBER_ROOM, room_id);
 	key_text(&keys[1], MEMBER_USER, user_id);
-	scan = systable_beginscan(members, relation_oid("task_members_pkey"), true, SnapshotSelf, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		role = role_of_text(column_text(tuple, MEMBER_ROLE, RelationGetDescr(members)));
-	systable_endscan(scan);
-	return role;
-}
-
-/* Is the row at *tid, still or again, the user's in that room?  Then *role is its role. */
-static bool
-role_at(Relation members, ItemPointer tid, int64 room_id, const char *user_id, RoomRole *role)
-{
-	TupleTableSlot *slot = table_slot_create(members, NULL);
-	bool		same = false;
-
-	if (ItemPointerGetBlockNumber(tid) < RelationGetNumberOfBlocks(members) &&
-		table_tuple_fetch_row_version(members, tid, SnapshotSelf, slot))
-	{
-		bool		should_free;
-		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
-		TupleDesc	desc = RelationGetDescr(members);
-
-		same = column_int64(tuple, MEMBER_ROOM, desc) == room_id &&
-			strcmp(column_text(tuple, MEMBER_USER, desc), user_id) == 0;
-		if (same)
-			*role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	return same;
+	return row_find(members, "task_members_pkey", lengthof(keys), keys, slot) ? role_in_slot(slot, room_id, user_id) : ROLE_NONE;
 }
 
 /*
  * The user's role in the room as committed now; ROLE_NONE: no member.  tid is
- * where the member row was a moment ago, or NULL.
+ * where membership_find() has seen the member row in this transaction, or NULL.
  */
 RoomRole
 member_role(int64 room_id, const char *user_id, ItemPointer tid)
 {
 	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(members, NULL);
 	RoomRole	role = ROLE_NONE;
 
-	if (tid == NULL || !role_at(members, tid, room_id, user_id, &role))
-	{
-		int			looks;
-
-		for (looks = 0; looks < LOOKS && role == ROLE_NONE; looks++)
-			role = look_for_role(members, room_id, user_id);
-	}
-	table_close(members, AccessShareLock);
+	/* It may have moved, or be another row by now; the table's end is still beyond it, as we have kept the lock. */
+	if (tid && table_tuple_fetch_row_version(members, tid, SnapshotSelf, slot))
+		role = role_in_slot(slot, room_id, user_id);
+	if (role == ROLE_NONE)
+		role = find_role(members, room_id, user_id, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(members, NoLock);
 	return role;
 }
 
@@ -249,12 +227,17 @@ taskchat_lock_member(PG_FUNCTION_ARGS)
 	Relation	members = open_writable("task_members");
 	TupleTableSlot *slot = table_slot_create(members, NULL);
 	ScanKeyData keys[2];
-	ItemPointerData tid;
 	bool		locked;
 
 	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, PG_GETARG_DATUM(0));
 	key_text(&keys[1], MEMBER_USER, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	locked = find_tid(members, "task_members_pkey", 2, keys, &tid) && row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
+	locked = row_find(members, "task_members_pkey", lengthof(keys), keys, slot);
+	if (locked)
+	{
+		ItemPointerData tid = slot->tts_tid;
+
+		locked = row_lock(members, &tid, LockTupleNoKeyExclusive, slot);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(members, NoLock);
 	PG_RETURN_BOOL(locked);

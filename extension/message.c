@@ -132,29 +132,16 @@ too_new(HeapTuple tuple)
 		XidInMVCCSnapshot(xmin, GetTransactionSnapshot());
 }
 
-/*
- * The message that these keys name, as committed now: a copy, or NULL.  One
- * look can miss a row that somebody's update moves to another page meanwhile.
- */
+/* The message that these keys name, as committed now: a copy, or NULL. */
 static HeapTuple
 find_message(Relation messages, const char *index, int nkeys, const ScanKeyData *keys)
 {
-	ScanKeyData copy[INDEX_MAX_KEYS];	/* a scan changes its keys */
+	TupleTableSlot *slot = table_slot_create(messages, NULL);
 	HeapTuple	found = NULL;
-	int			looks;
 
-	for (looks = 0; looks < LOOKS && found == NULL; looks++)
-	{
-		SysScanDesc scan;
-		HeapTuple	tuple;
-
-		memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
-		scan = systable_beginscan(messages, relation_oid(index), true, SnapshotSelf, nkeys, copy);
-		tuple = systable_getnext(scan);
-		if (HeapTupleIsValid(tuple))
-			found = heap_copytuple(tuple);
-		systable_endscan(scan);
-	}
+	if (row_find(messages, index, nkeys, keys, slot))
+		found = ExecCopySlotHeapTuple(slot);
+	ExecDropSingleTupleTableSlot(slot);
 	return found;
 }
 
@@ -224,7 +211,7 @@ find_duplicate(const char *task_id, const char *sender_id, const char *client_ms
 	ScanKeyInit(&keys[1], COL_SENDER, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(sender_id));
 	ScanKeyInit(&keys[2], COL_CLIENT_ID, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(client_msg_id));
 	message = find_message(messages, "task_messages_client_msg_id_key", lengthof(keys), keys);
-	table_close(messages, AccessShareLock);
+	table_close(messages, NoLock);
 	return message;
 }
 
@@ -306,11 +293,10 @@ check_draft(const Draft *draft, int64 room_id)
 	check_reply(draft, room_id);
 }
 
-/* Take the room's next seq and fill the columns that are ours. */
+/* Fill the columns that are ours; the room has just been given its next seq. */
 static void
 number_draft(Draft *draft, Room *room, bool system)
 {
-	room_advance(room, -1);
 	draft_set(draft, COL_ID, UUIDPGetDatum(uuid_v7()));
 	draft_set(draft, COL_ROOM, Int64GetDatum(room->room_id));
 	draft_set(draft, COL_TASK, CStringGetTextDatum(room->task_id));
@@ -329,7 +315,7 @@ complete_system_draft(Draft *draft)
 	Room		room;
 
 	check_draft(draft, room_id);
-	if (!room_lock(room_id, &room))
+	if (!room_next(room_id, &room))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("no such room"),
@@ -349,7 +335,7 @@ complete_user_draft(Draft *draft, Sending *told)
 	if (is_used(draft, user_id, told))
 		return;
 	check_draft(draft, told->membership.room_id);
-	room_enter(told->membership.room_id, user_id, &told->membership.tid, &room);
+	room_enter_next(told->membership.room_id, user_id, &told->membership.tid, &room);
 	number_draft(draft, &room, false);
 }
 
@@ -531,14 +517,14 @@ message_send(Datum *values, bool *nulls, bool system, bool *duplicate)
 	return sent ? sent : insert_message(values, nulls, &told);
 }
 
-/* A row of task_messages as a composite value. */
+/* A row that message_send() has given, as a composite value. */
 Datum
 message_datum(HeapTuple row)
 {
-	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);
+	Relation	messages = table_open(relation_oid("task_messages"), NoLock);
 	Datum		datum = heap_copy_tuple_as_datum(row, RelationGetDescr(messages));
 
-	table_close(messages, AccessShareLock);
+	table_close(messages, NoLock);
 	return datum;
 }
 

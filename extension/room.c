@@ -226,62 +226,26 @@ row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot 
 	return result == TM_Ok;
 }
 
-/* One look for find_tid(). */
+/* Is the room's row where this session left it?  It is then in slot. */
 static bool
-look_for_tid(Relation relation, const char *index, int nkeys, const ScanKeyData *keys, ItemPointer tid)
-{
-	ScanKeyData copy[INDEX_MAX_KEYS];	/* the scan changes its keys */
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found;
-
-	memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
-	scan = systable_beginscan(relation, relation_oid(index), true, SnapshotSelf, nkeys, copy);
-	tuple = systable_getnext(scan);
-	found = HeapTupleIsValid(tuple);
-	if (found)
-		ItemPointerCopy(&tuple->t_self, tid);
-	systable_endscan(scan);
-	return found;
-}
-
-/* Where the row is that these keys name, as committed now; false: nowhere. */
-bool
-find_tid(Relation relation, const char *index, int nkeys, const ScanKeyData *keys, ItemPointer tid)
-{
-	int			looks;
-
-	for (looks = 0; looks < LOOKS; looks++)
-		if (look_for_tid(relation, index, nkeys, keys, tid))
-			return true;
-	return false;
-}
-
-/* Lock the room's row where this session left it; it is then in slot.  TM_Deleted: it is not there any more. */
-static TM_Result
-lock_where_left(Relation rooms, int64 room_id, LockWaitPolicy policy, TupleTableSlot *slot)
+is_where_left(Relation rooms, int64 room_id, TupleTableSlot *slot)
 {
 	bool		isnull;
 
-	if (last_room.room_id != room_id ||
-		ItemPointerGetBlockNumber(&last_room.tid) >= RelationGetNumberOfBlocks(rooms) ||
-		!table_tuple_fetch_row_version(rooms, &last_room.tid, SnapshotSelf, slot) ||
-		DatumGetInt64(slot_getattr(slot, ROOM_ID, &isnull)) != room_id)
-		return TM_Deleted;
-	return lock_latest(rooms, &last_room.tid, LockTupleNoKeyExclusive, policy, slot);
+	return last_room.room_id == room_id &&
+		ItemPointerGetBlockNumber(&last_room.tid) < RelationGetNumberOfBlocks(rooms) &&
+		table_tuple_fetch_row_version(rooms, &last_room.tid, SnapshotSelf, slot) &&
+		DatumGetInt64(slot_getattr(slot, ROOM_ID, &isnull)) == room_id;
 }
 
-static TM_Result
-lock_wherever(Relation rooms, int64 room_id, LockWaitPolicy policy, TupleTableSlot *slot)
+/* Find the room's row as committed now; it is then in slot.  False: there is none. */
+static bool
+find_room(Relation rooms, int64 room_id, TupleTableSlot *slot)
 {
-	TM_Result	result = lock_where_left(rooms, room_id, policy, slot);
-	ItemPointerData tid;
 	ScanKeyData key;
 
 	key_int64(&key, ROOM_ID, room_id);
-	if (result == TM_Deleted && find_tid(rooms, "task_rooms_pkey", 1, &key, &tid))
-		result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
-	return result;
+	return is_where_left(rooms, room_id, slot) || row_find(rooms, "task_rooms_pkey", 1, &key, slot);
 }
 
 static void
@@ -305,8 +269,14 @@ lock_room(int64 room_id, LockWaitPolicy policy, Room *room)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rooms, NULL);
-	TM_Result	result = lock_wherever(rooms, room_id, policy, slot);
+	TM_Result	result = TM_Deleted;
 
+	if (find_room(rooms, room_id, slot))
+	{
+		ItemPointerData tid = slot->tts_tid;
+
+		result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
+	}
 	if (result == TM_Ok)
 		read_room(room, room_id, slot, RelationGetDescr(rooms));
 	ExecDropSingleTupleTableSlot(slot);
@@ -345,6 +315,15 @@ refuse_closed(void)
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "room_closed")));
 }
 
+static void
+require_writer(int64 room_id, const char *user_id, ItemPointer member_tid)
+{
+	RoomRole	role = member_role(room_id, user_id, member_tid);
+
+	if (role == ROLE_NONE || role == ROLE_OBSERVER)
+		forbid_room();
+}
+
 /*
  * Take the room's lock to write in it as that user; member_tid as in
  * member_role().  42501 for who may not, 55000 when it is closed.
@@ -352,14 +331,10 @@ refuse_closed(void)
 void
 room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
 {
-	RoomRole	role;
-
 	if (!room_lock(room_id, room))
 		forbid_room();
 	/* Who waited for the lock may have been removed meanwhile. */
-	role = member_role(room_id, user_id, member_tid);
-	if (role == ROLE_NONE || role == ROLE_OBSERVER)
-		forbid_room();
+	require_writer(room_id, user_id, member_tid);
 	if (room->closed)
 		refuse_closed();
 }
@@ -384,6 +359,45 @@ insert_index_entries(Relation relation, HeapTuple tuple)
 	FreeExecutorState(estate);
 }
 
+/* The row with the next seq; closed as in room_advance(). */
+static HeapTuple
+next_row(Relation rooms, const Room *room, int closed)
+{
+	int			columns[3] = {ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CLOSED};
+	Datum		values[3] = {Int64GetDatum(room->last_seq + 1)};
+	bool		nulls[3] = {false, false, closed == 0};
+
+	if (closed >= 0)
+	{
+		values[1] = CStringGetTextDatum(closed ? "closed" : "open");
+		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	}
+	return heap_modify_tuple_by_cols(room->row, RelationGetDescr(rooms), closed >= 0 ? 3 : 1, columns, values, nulls);
+}
+
+/* That row is written. */
+static void
+become_next(Relation rooms, Room *room, HeapTuple new)
+{
+	if (!HeapTupleIsHeapOnly(new))
+		insert_index_entries(rooms, new);
+	heap_freetuple(room->row);
+	room->row = new;
+	room->last_seq++;
+	last_room.room_id = room->room_id;
+	ItemPointerCopy(&new->t_self, &last_room.tid);
+	CommandCounterIncrement();
+}
+
+/* The room's line has moved: this transaction has something to tell. */
+static void
+tell_move(const Room *room)
+{
+	ForceSyncCommit();
+	carry_note(room->room_id, room->last_seq);
+	doorbell_ring_room('r', room->room_id);
+}
+
 /*
  * Give the room its next seq (in room->last_seq).  The room must be locked by
  * room_lock().  closed: 1 closes it, 0 opens it, -1 leaves that alone.
@@ -392,32 +406,83 @@ void
 room_advance(Room *room, int closed)
 {
 	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	int			columns[3] = {ROOM_LAST_SEQ, ROOM_STATUS, ROOM_CLOSED};
-	Datum		values[3] = {0};
-	bool		nulls[3] = {false, false, closed == 0};
-	HeapTuple	new;
+	HeapTuple	new = next_row(rooms, room, closed);
 
-	room->last_seq++;
-	values[0] = Int64GetDatum(room->last_seq);
-	if (closed >= 0)
-	{
-		values[1] = CStringGetTextDatum(closed ? "closed" : "open");
-		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
-		room->closed = closed;
-	}
-	new = heap_modify_tuple_by_cols(room->row, RelationGetDescr(rooms), closed >= 0 ? 3 : 1, columns, values, nulls);
 	simple_heap_update(rooms, &room->row->t_self, new);
-	if (!HeapTupleIsHeapOnly(new))
-		insert_index_entries(rooms, new);
-	heap_freetuple(room->row);
-	room->row = new;
-	last_room.room_id = room->room_id;
-	ItemPointerCopy(&new->t_self, &last_room.tid);
+	become_next(rooms, room, new);
+	if (closed >= 0)
+		room->closed = closed;
 	table_close(rooms, NoLock);
-	CommandCounterIncrement();
-	ForceSyncCommit();
-	carry_note(room->room_id, room->last_seq);
-	doorbell_ring_room('r', room->room_id);
+	tell_move(room);
+}
+
+/*
+ * Write the next seq of an open room without locking its row first, which would
+ * be a second change of the page and a second record of WAL.  False: somebody
+ * has been there before, or holds it.
+ */
+static bool
+move_row(Relation rooms, Room *room)
+{
+	HeapTuple	new;
+	TM_FailureData failure;
+	LockTupleMode mode;
+
+	if (room->closed || !(room->row->t_data->t_infomask & HEAP_XMAX_INVALID))
+		return false;
+	new = next_row(rooms, room, -1);
+	if (heap_update(rooms, &room->row->t_self, new, GetCurrentCommandId(true), InvalidSnapshot, true, &failure, &mode) != TM_Ok)
+		return false;
+	become_next(rooms, room, new);
+	return true;
+}
+
+static bool
+move_at_once(int64 room_id, Room *room)
+{
+	Relation	rooms;
+	TupleTableSlot *slot;
+	bool		moved = false;
+
+	if (lock_policy != LockWaitBlock)
+		return false;
+	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	slot = table_slot_create(rooms, NULL);
+	if (find_room(rooms, room_id, slot))
+	{
+		read_room(room, room_id, slot, RelationGetDescr(rooms));
+		moved = move_row(rooms, room);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rooms, NoLock);
+	return moved;
+}
+
+/* room_lock() and room_advance(room, -1). */
+bool
+room_next(int64 room_id, Room *room)
+{
+	if (move_at_once(room_id, room))
+		tell_move(room);
+	else if (room_lock(room_id, room))
+		room_advance(room, -1);
+	else
+		return false;
+	return true;
+}
+
+/* room_enter() and room_advance(room, -1). */
+void
+room_enter_next(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
+{
+	if (move_at_once(room_id, room))
+	{
+		require_writer(room_id, user_id, member_tid);
+		tell_move(room);
+		return;
+	}
+	room_enter(room_id, user_id, member_tid, room);
+	room_advance(room, -1);
 }
 
 /* refuse_room(): the error of room_find(), for functions in SQL. */

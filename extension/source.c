@@ -1,13 +1,14 @@
 /*
  * source.c
  *	  Reading relations by index scans, below the executor, where a query's
- *	  start costs more than its rows: with the statement's snapshot, and without
- *	  asking for rights, which is the callers' matter.
+ *	  start costs more than its rows; without asking for rights, which is the
+ *	  callers' matter.  Locks stay till the transaction's end, as a query's do.
  */
 #include "taskchat.h"
 
 #include "access/genam.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "fmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -30,16 +31,23 @@ source_close(Source *source)
 {
 	if (source->relation == NULL)
 		return;
-	index_close(source->index, AccessShareLock);
-	table_close(source->relation, AccessShareLock);
+	index_close(source->index, NoLock);
+	table_close(source->relation, NoLock);
 	source->relation = NULL;
 }
 
-/* Begin to read the rows that the keys name, in the index's order. */
+/* Begin to read the rows that the keys name, in the index's order, with the statement's snapshot. */
 SysScanDesc
 source_scan(const Source *source, int nkeys, ScanKey keys)
 {
 	return systable_beginscan_ordered(source->relation, source->index, GetActiveSnapshot(), nkeys, keys);
+}
+
+/* The same, as committed now. */
+SysScanDesc
+source_scan_now(const Source *source, int nkeys, ScanKey keys)
+{
+	return systable_beginscan_ordered(source->relation, source->index, SnapshotSelf, nkeys, keys);
 }
 
 /* The next row, which lives until the one after it; NULL: no more. */
@@ -53,6 +61,41 @@ void
 source_end(SysScanDesc scan)
 {
 	systable_endscan_ordered(scan);
+}
+
+/* One look for row_find(). */
+static bool
+look_for_row(Relation relation, Relation index, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot)
+{
+	ScanKeyData copy[INDEX_MAX_KEYS];
+	IndexScanDesc scan = index_beginscan(relation, index, SnapshotSelf, nkeys, 0);
+	bool		found;
+	int			i;
+
+	memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
+	for (i = 0; i < nkeys; i++)
+		copy[i].sk_attno = i + 1;
+	index_rescan(scan, copy, nkeys, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	index_endscan(scan);
+	return found;
+}
+
+/*
+ * Find the row that these keys name, the first columns of that index in its
+ * order, as committed now; it is then in slot.  False: there is none.
+ */
+bool
+row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot)
+{
+	Relation	index = index_open(relation_oid(index_name), AccessShareLock);
+	bool		found = false;
+	int			looks;
+
+	for (looks = 0; looks < LOOKS && !found; looks++)
+		found = look_for_row(relation, index, nkeys, keys, slot);
+	index_close(index, NoLock);
+	return found;
 }
 
 /* "column = value", as key_text(). */

@@ -215,13 +215,33 @@ make(Relation relation)
 	kept.making = false;
 }
 
+static void
+close_relations(void)
+{
+	int			i;
+
+	for (i = 0; i < kept.result->ri_NumIndices; i++)
+		if (kept.result->ri_IndexRelationDescs[i])
+			index_close(kept.result->ri_IndexRelationDescs[i], NoLock);
+}
+
+/* Is the row one for this index?  It may be a partial one. */
+static bool
+is_for(const IndexInfo *info, TupleTableSlot *slot)
+{
+	ExprContext *context = GetPerTupleExprContext(kept.estate);
+
+	context->ecxt_scantuple = slot;
+	return ExecQual(info->ii_PredicateState, context);
+}
+
 /*
- * Opens the indexes; their locks stay, as the relation's does.  What is kept
- * points into open relations: a change that we hear of in between makes it
- * void.
+ * Opens the indexes that the row is for; their locks stay, as the relation's
+ * does.  What is kept points into open relations: a change that we hear of in
+ * between makes it void.
  */
 static void
-open_indexes(Relation relation)
+open_indexes(Relation relation, TupleTableSlot *slot)
 {
 	int			i;
 
@@ -229,11 +249,11 @@ open_indexes(Relation relation)
 	{
 		kept.result->ri_RelationDesc = relation;
 		for (i = 0; i < kept.result->ri_NumIndices; i++)
-			kept.result->ri_IndexRelationDescs[i] = index_open(kept.indexes[i], RowExclusiveLock);
+			kept.result->ri_IndexRelationDescs[i] = is_for(kept.result->ri_IndexRelationInfo[i], slot) ?
+				index_open(kept.indexes[i], RowExclusiveLock) : NULL;
 		if (kept.relation == RelationGetRelid(relation))
 			return;
-		for (i = 0; i < kept.result->ri_NumIndices; i++)
-			index_close(kept.result->ri_IndexRelationDescs[i], NoLock);
+		close_relations();
 	}
 	make(relation);
 }
@@ -241,10 +261,7 @@ open_indexes(Relation relation)
 static void
 close_indexes(void)
 {
-	int			i;
-
-	for (i = 0; i < kept.result->ri_NumIndices; i++)
-		index_close(kept.result->ri_IndexRelationDescs[i], NoLock);
+	close_relations();
 	ResetPerTupleExprContext(kept.estate);
 	if (kept.for_once)
 		kept.relation = InvalidOid;
@@ -261,9 +278,9 @@ straight_insert(Relation relation, HeapTuple row)
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsHeapTuple);
 
 	kept.in_use = true;
-	open_indexes(relation);
 	ExecStoreHeapTuple(row, slot, false);
 	slot->tts_tableOid = RelationGetRelid(relation);
+	open_indexes(relation, slot);
 	ExecConstraints(kept.result, slot, kept.estate);
 	table_tuple_insert(relation, slot, GetCurrentCommandId(true), 0, NULL);
 	ItemPointerCopy(&slot->tts_tid, &row->t_self);

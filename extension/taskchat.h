@@ -97,14 +97,15 @@ extern Relation open_writable(const char *name);
 extern bool room_lock(int64 room_id, Room *room);
 extern RoomLock room_try_lock(int64 room_id, Room *room);
 extern void room_advance(Room *room, int closed);
+extern bool room_next(int64 room_id, Room *room);
 extern void room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
+extern void room_enter_next(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room);
 extern bool row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot);
 extern void forbid_room(void) pg_attribute_noreturn();
 
 extern char *column_text(HeapTuple tuple, int column, TupleDesc desc);
 extern int64 column_int64(HeapTuple tuple, int column, TupleDesc desc);
 extern void key_text(ScanKey key, AttrNumber column, const char *value);
-extern bool find_tid(Relation relation, const char *index, int nkeys, const ScanKeyData *keys, ItemPointer tid);
 
 /* source.c: relations read by index scans */
 typedef struct SysScanDescData *SysScanDesc;
@@ -118,8 +119,10 @@ typedef struct Source
 extern Source source_open(const char *name, const char *index);
 extern void source_close(Source *source);
 extern SysScanDesc source_scan(const Source *source, int nkeys, ScanKey keys);
+extern SysScanDesc source_scan_now(const Source *source, int nkeys, ScanKey keys);
 extern HeapTuple source_next(SysScanDesc scan);
 extern void source_end(SysScanDesc scan);
+extern bool row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot);
 extern void key_int64(ScanKey key, AttrNumber column, int64 value);
 
 /* member.c: who is where */
