@@ -40,8 +40,6 @@ typedef struct Rights
 	int			sec_context;
 } Rights;
 
-extern char *identity_name;		/* the parameter's variable: "" means none */
-
 extern void identity_init(void);
 extern const char *identity_get(void);
 extern const char *identity_require(void);
