@@ -101,7 +101,8 @@ membership_find(const char *user_id, const char *task_id, const char *applicant_
 		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
 	while (!look_for_room(&members, user_id, task_id, applicant_id, membership) && ++looks < LOOKS)
 		continue;
-	source_close(&members);
+	index_close(members.index, AccessShareLock);
+	table_close(members.relation, NoLock);	/* as member_role() relies on it */
 }
 
 /* The role of the member row in slot, if it is the user's in that room. */
@@ -137,7 +138,7 @@ member_role(int64 room_id, const char *user_id, ItemPointer tid)
 	TupleTableSlot *slot = table_slot_create(members, NULL);
 	RoomRole	role = ROLE_NONE;
 
-	/* It may have moved, or be another row by now; the table's end is still beyond it, as we have kept the lock. */
+	/* It may have moved, or be another row by now; but the table hasn't become shorter, as its lock was kept. */
 	if (tid && table_tuple_fetch_row_version(members, tid, SnapshotSelf, slot))
 		role = role_in_slot(slot, room_id, user_id);
 	if (role == ROLE_NONE)

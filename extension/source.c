@@ -2,7 +2,11 @@
  * source.c
  *	  Reading relations by index scans, below the executor, where a query's
  *	  start costs more than its rows; without asking for rights, which is the
- *	  callers' matter.  Locks stay till the transaction's end, as a query's do.
+ *	  callers' matter.
+ *
+ * Locks of indexes are released at once.  Kept, they would deadlock with
+ * REINDEX TABLE where the transaction locks the table for writing later: that
+ * takes the table first and its indexes then.
  */
 #include "taskchat.h"
 
@@ -31,8 +35,8 @@ source_close(Source *source)
 {
 	if (source->relation == NULL)
 		return;
-	index_close(source->index, NoLock);
-	table_close(source->relation, NoLock);
+	index_close(source->index, AccessShareLock);
+	table_close(source->relation, AccessShareLock);
 	source->relation = NULL;
 }
 
@@ -94,7 +98,7 @@ row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData
 
 	for (looks = 0; looks < LOOKS && !found; looks++)
 		found = look_for_row(relation, index, nkeys, keys, slot);
-	index_close(index, NoLock);
+	index_close(index, AccessShareLock);
 	return found;
 }
 
