@@ -116,15 +116,21 @@ test('a phone: one side at a time, nothing wider than the screen, fingers find e
   await page.context().close();
 });
 
+/* Typing reaches those who are there. */
+async function both(page) {
+  for (const name of ['creator', 'worker']) await seen(page, name, /Saturday at nine/);
+}
+
 test('calm: who prefers reduced motion sees none, and what moved is still told', async () => {
   const page = await demo.page({ reducedMotion: 'reduce' });
-  await seen(page, 'creator', /Saturday at nine/);
+  await both(page);
   await input(page, 'worker').pressSequentially('Hm');
   await side(page, 'creator').getByText('Ben is typing').waitFor();
   assert.deepEqual(await page.evaluate(() => document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)), []);
   await input(page, 'worker').fill('');
   await page.context().close();
   const lively = await demo.page();
+  await both(lively);
   await input(lively, 'worker').pressSequentially('Hm');
   await side(lively, 'creator').getByText('Ben is typing').waitFor();
   assert.ok(await lively.evaluate(() => document.getAnimations().length > 0));

@@ -69,6 +69,8 @@ export class Room extends Store<RoomState> {
 	#loadingOlder = false;
 	/* The read mark that the user wants; the server may not have it yet. */
 	#readWanted = 0;
+	/* When the user has typed last; 0: nothing since the last message. */
+	#typedAt = 0;
 	#signals: Signals | null = null;
 
 	/** Rooms are made by TaskChatClient.room(). */
@@ -106,6 +108,7 @@ export class Room extends Store<RoomState> {
 
 	/** Sends a message. It shows as pending at once, and outlives lost connections and reloads. */
 	send(draft: MessageDraft): SentMessage {
+		this.#typedAt = 0;
 		this.#signals?._sent();
 		return this.#link._outbox._add(this.#address, draft);
 	}
@@ -149,7 +152,8 @@ export class Room extends Store<RoomState> {
 
 	/** Says that the user types (call it at every key) or has stopped. */
 	setTyping(isTyping: boolean): void {
-		this.#signals?._setTyping(isTyping && this.#role !== 'observer' && this.#status === 'open');
+		this.#typedAt = isTyping ? Date.now() : 0;
+		this.#signals?._setTyping(this.#typedAt);
 	}
 
 	/** Says that the user has read up to `seq` [the newest]. */
@@ -406,7 +410,7 @@ export class Room extends Store<RoomState> {
 	async #signal(): Promise<void> {
 		try {
 			const { Signals } = await import('./signals.js');
-			this.#signals ??= new Signals(this, this.#link);
+			this.#signals ??= new Signals(this, this.#link, this.#typedAt);
 			this.#signals._resume();
 		} catch {
 			this.#signals = null;

@@ -29,9 +29,11 @@ export class Signals {
 	readonly #reads = new Pace(MARKS_EVERY_MS, () => void this.#sendRead());
 	readonly #starts = new Pace(TYPING_EVERY_MS, () => this.#sendStart());
 
-	constructor(room: Room, link: RoomLink) {
+	/** `typedAt`: as for _setTyping(). */
+	constructor(room: Room, link: RoomLink, typedAt: number) {
 		this.#room = room;
 		this.#link = link;
+		this._setTyping(typedAt);
 	}
 
 	/** The room is live (again). */
@@ -42,6 +44,8 @@ export class Signals {
 			this.#acks._ask();
 		if (this.#readSeq() < this.#room.getState().myReadSeq)
 			this._read();
+		if (this.#typing)
+			this.#starts._ask();
 	}
 
 	/** The room is live no more: nothing waits to go out. */
@@ -62,12 +66,14 @@ export class Signals {
 		this.#reads._ask();
 	}
 
-	/** The user types (again), or has stopped. */
-	_setTyping(isTyping: boolean): void {
+	/** When the user has typed last, in milliseconds of Date.now(); 0: has stopped. */
+	_setTyping(typedAt: number): void {
+		const rest = typedAt + TYPING_IDLE_MS - Date.now();
 		clearTimeout(this.#typingTimer);
-		this.#typing = isTyping;
-		if (isTyping) {
-			this.#typingTimer = setTimeout(() => this._setTyping(false), TYPING_IDLE_MS);
+		this.#typing = rest > 0;
+		if (this.#typing) {
+			/* A clock that was set back must not make it longer. */
+			this.#typingTimer = setTimeout(() => this._setTyping(0), Math.min(rest, TYPING_IDLE_MS));
 			this.#starts._ask();
 			return;
 		}
@@ -133,7 +139,8 @@ export class Signals {
 	}
 
 	#sendStart(): void {
-		if (!this.#typing || !this.#live())
+		const { role, status } = this.#room.getState();
+		if (!this.#typing || !this.#live() || role === 'observer' || status !== 'open')
 			return;
 		this.#typingTold = true;
 		this.#tellTyping(true);

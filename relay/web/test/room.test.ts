@@ -4,6 +4,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CloseCode } from '../client/index.js';
+import type { Room } from '../client/index.js';
 import { FakeServer, member } from './fakeServer.js';
 import { joinedScene, makeClient, pass, seqs, settle, texts } from './setup.js';
 
@@ -392,6 +393,39 @@ describe('typing', () => {
 		room.send({ content: 'done' });
 		await pass(10_000);
 		expect(sent(server)).toEqual([true]);
+	});
+
+	it('what is typed before the room is live is told when it is, unless it has ended', async () => {
+		for (const [end, told] of [
+			[() => undefined, [true]],
+			[(room) => room.setTyping(false), []],
+			[(room) => void room.send({ content: 'done' }), []],
+			[() => pass(4000), []],
+		] as [(room: Room) => unknown, boolean[]][]) {
+			const server = new FakeServer();
+			server.addRoom('t1', [member('ann', 'creator'), member('bo')]);
+			const client = makeClient(server);
+			const room = client.room('t1');
+			room.join();
+			room.setTyping(true);
+			await end(room);
+			client.connect();
+			await pass(2500);
+			expect(room.getState().phase).toBe('joined');
+			expect(sent(server)).toEqual(told);
+			client.close();
+		}
+	});
+
+	it('who types on over a lost connection is told of again', async () => {
+		const { server, room } = await joinedScene();
+		const type = setInterval(() => room.setTyping(true), 500);
+		await pass(600);
+		server.socket.end(CloseCode.lost);
+		await pass(200);
+		clearInterval(type);
+		await pass(2000);
+		expect(sent(server)).toEqual([true, true]);
 	});
 
 	it('observers and closed rooms send none', async () => {
