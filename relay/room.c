@@ -240,6 +240,40 @@ room_apply(Room *room, const FetchRow *row)
 }
 
 /*
+ * What becomes of the next event: whether it is to wait for more of them.  As
+ * many are waited for as the pace of the last ones lets expect in the time of a
+ * display frame, for readers see no sooner.  A wait that was in vain is not
+ * tried again for some events, lest who waits for us be waited for.
+ */
+static FrameKind
+room_gather(Room *room)
+{
+	int64_t		now = room->relay->now;
+	int64_t		distance = now - room->sent_at;
+	int			company;
+
+	if (room->nseats < CROWD || distance >= SLOW_PACE)
+		room->pace = SLOW_PACE * 8;
+	else
+		room->pace += (int) distance - room->pace / 8;
+	if (room->nseats < CROWD)
+		return FRAME_DURABLE;
+	if (room->gathered > 0 && now - room->gathers_from >= DISPLAY_FRAME)
+	{
+		if (room->gathered == 1)
+			room->pace = SLOW_PACE * 8;
+		room->gathered = 0;
+	}
+	if (room->gathered++ == 0)
+		room->gathers_from = now;
+	company = 1 + DISPLAY_FRAME * 8 / (room->pace + 1);
+	if (room->gathered < (company < COMPANY ? company : COMPANY))
+		return FRAME_CROWD_EARLY;
+	room->gathered = 0;
+	return FRAME_CROWD;
+}
+
+/*
  * An event of a room's line, after the database.  What was sent is passed
  * over; a gap is fetched again.
  */
@@ -268,8 +302,8 @@ room_event(Relay *relay, const FetchRow *row)
 		return;
 	}
 	room->last = row->seq;
+	kind = room_gather(room);
 	room_remember(room, row->seq, frame, strcmp(row->kind, "member_left") == 0 ? row->user_id : NULL);
-	kind = room->nseats < CROWD ? FRAME_DURABLE : FRAME_CROWD;
 	DL_FOREACH_SAFE(room->seats, seat, next)
 		if (seat->skip < row->seq && !seat->fresh)
 			session_send(seat->session, frame, kind);

@@ -13,6 +13,9 @@
 
 #define RING_SIZE 64			/* recent frames kept for late joiners */
 #define CROWD 64				/* seats from which on events may wait for each other */
+#define COMPANY 4				/* events that go out together at least, where so many are expected in time */
+
+#define SLOW_PACE 64				/* ms between events after which none is expected */
 
 /* One session in one room. */
 struct Seat
@@ -72,6 +75,9 @@ struct Room
 	Member	   *members;		/* by user_id; empty when more than 50 */
 	Recent	   *ring;			/* RING_SIZE places, at seq modulo that; NULL: nothing was sent lately */
 	int64_t		sent_at;		/* when the last event was sent */
+	int			pace;			/* mean distance of its events, in eighths of ms; of a crowd */
+	int			gathered;		/* its events that go out together next … */
+	int64_t		gathers_from;	/* … and when the first came */
 	Room	   *busy_prev;		/* in relay->busy */
 	Room	   *busy_next;
 	UT_hash_handle hh;			/* in relay->rooms */

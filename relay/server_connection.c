@@ -36,19 +36,25 @@ connection_sleep(Connection *connection)
 }
 
 static void
-connection_wake(void *port, bool patient)
+connection_wake(void *port, Patience patience)
 {
 	Connection *connection = port;
+	Server	   *server = connection->server;
+	bool		patient = patience != PATIENCE_NONE;
 
+	if (patience == PATIENCE_ROUND)
+		server->company_until = 0;
+	else if (patience == PATIENCE_COMPANY && server->patient == NULL)
+		server->company_until = clock_monotonic() + DISPLAY_FRAME * 1000;
 	if (connection->waking || (connection->patient && patient))
 		return;
 	connection_sleep(connection);
 	connection->waking = !patient;
 	connection->patient = patient;
 	if (patient)
-		DL_APPEND2(connection->server->patient, connection, wake_prev, wake_next);
+		DL_APPEND2(server->patient, connection, wake_prev, wake_next);
 	else
-		DL_APPEND2(connection->server->waking, connection, wake_prev, wake_next);
+		DL_APPEND2(server->waking, connection, wake_prev, wake_next);
 }
 
 /*
@@ -166,14 +172,17 @@ server_flush_waking(Server *server)
 static bool
 server_gathers(Server *server, int64_t now)
 {
-	if (now >= server->gather_until)
+	int64_t		until = server->company_until > server->gather_until ? server->company_until : server->gather_until;
+
+	if (ev_is_active(&server->gather) && server->gather_due == until)
+		return now < until;
+	ev_timer_stop(server->loop, &server->gather);
+	if (now >= until)
 		return false;
-	if (!ev_is_active(&server->gather))
-	{
-		ev_now_update(server->loop);
-		ev_timer_set(&server->gather, (double) (server->gather_until - now) / 1e6, 0.);
-		ev_timer_start(server->loop, &server->gather);
-	}
+	server->gather_due = until;
+	ev_now_update(server->loop);
+	ev_timer_set(&server->gather, (double) (until - now) / 1e6, 0.);
+	ev_timer_start(server->loop, &server->gather);
 	return true;
 }
 
@@ -196,6 +205,7 @@ server_flush_patient(Server *server)
 	now = clock_monotonic();
 	if (server_gathers(server, now))
 		return;
+	server->company_until = 0;
 	while ((connection = server->patient) != NULL)
 	{
 		connection_sleep(connection);

@@ -120,9 +120,11 @@ struct Server
 	Connection *connections;	/* upgraded ones */
 	Wheel		wheel;			/* of these, by when they are to be looked at */
 	Connection *waking;			/* those with frames to be sent in this turn */
-	Connection *patient;		/* those whose frames may wait until gather_until */
-	int64_t		gather_until;	/* of clock_monotonic() */
-	ev_timer	gather;			/* until then */
+	Connection *patient;		/* those whose frames may wait for both of these … */
+	int64_t		gather_until;	/* leisure for the next round, of clock_monotonic() */
+	int64_t		company_until;	/* more is to come by then; 0: it is there */
+	int64_t		gather_due;		/* … and until when the timer runs */
+	ev_timer	gather;
 	unsigned char buffer[SEND_BYTES];	/* one send */
 };
 

@@ -124,6 +124,7 @@ void
 session_send(Session *session, Frame *frame, FrameKind kind)
 {
 	size_t		limit = (size_t) session->relay->config->max_queue_bytes;
+	Patience	patience;
 	size_t		len;
 
 	if (session->closing)
@@ -148,10 +149,11 @@ session_send(Session *session, Frame *frame, FrameKind kind)
 	session->queue_count++;
 	session->relay->metrics.frames++;
 	session->queue_bytes += len;
-	if (session->queue_count == 1 || (session->patient && kind != FRAME_CROWD))
+	patience = kind == FRAME_CROWD_EARLY ? PATIENCE_COMPANY : kind == FRAME_CROWD ? PATIENCE_ROUND : PATIENCE_NONE;
+	if (session->queue_count == 1 || patience < (Patience) session->patience)
 	{
-		session->patient = kind == FRAME_CROWD;
-		session->port->wake(session->port_arg, session->patient);
+		session->patience = patience;
+		session->port->wake(session->port_arg, patience);
 	}
 }
 

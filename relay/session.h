@@ -20,10 +20,20 @@ struct User;
 struct Seat;
 struct Command;
 
+#define DISPLAY_FRAME 16			/* ms, at 60 Hz: nobody sees events any sooner */
+
+/* How long what waits to be sent may wait for others to go along with it. */
+typedef enum Patience
+{
+	PATIENCE_NONE,				/* to the end of the loop's turn */
+	PATIENCE_ROUND,				/* until the server has leisure for sending to many */
+	PATIENCE_COMPANY			/* for a display frame's time, unless the company comes earlier */
+} Patience;
+
 /* What a session may ask of the connection under it. */
 typedef struct SessionPort
 {
-	void		(*wake) (void *port, bool patient);	/* frames wait in session_next(); patient: for a moment they may */
+	void		(*wake) (void *port, Patience patience);	/* frames wait in session_next() */
 	void		(*push) (void *port);	/* take now what waits, as far as it goes out */
 	void		(*close) (void *port, int code, const char *reason);	/* once all that waits is sent; reason is a constant */
 } SessionPort;
@@ -32,7 +42,8 @@ typedef struct SessionPort
 typedef enum FrameKind
 {
 	FRAME_DURABLE,				/* never dropped: the connection is closed instead */
-	FRAME_CROWD,				/* durable, and to so many that it may wait for others to go along with it */
+	FRAME_CROWD,				/* durable, and to many: PATIENCE_ROUND */
+	FRAME_CROWD_EARLY,			/* the same, and others will follow soon: PATIENCE_COMPANY */
 	FRAME_FLEETING				/* state and typing: dropped when much waits */
 } FrameKind;
 
@@ -51,7 +62,7 @@ typedef struct Session
 	bool		redeeming;		/* a ticket is being looked at */
 	bool		greeted;		/* welcome was sent */
 	bool		closing;		/* nothing more goes in or out */
-	bool		patient;		/* all that waits to be sent may wait for more */
+	uint8_t		patience;		/* Patience of all that waits to be sent */
 	int64_t		login_at;		/* monotonic milliseconds; 0: not logged in */
 	Frame	  **queue;			/* ring of frames to be sent */
 	size_t		queue_size;		/* places in the ring, a power of two */

@@ -190,7 +190,7 @@ typedef struct Wire
 	int			close_code;		/* 0: open */
 	size_t		takes;			/* frames that it takes when it is pushed */
 	int			wakes;			/* how often it was woken */
-	bool		patient;		/* and how the last time */
+	Patience	patience;		/* and how the last time */
 	char		last[4096];		/* the frame that take() gave */
 } Wire;
 
@@ -198,12 +198,12 @@ static Config config;
 static Relay relay;
 
 static void
-wire_wake(void *port, bool patient)
+wire_wake(void *port, Patience patience)
 {
 	Wire	   *wire = port;
 
 	wire->wakes++;
-	wire->patient = patient;
+	wire->patience = patience;
 }
 
 static void

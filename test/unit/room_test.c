@@ -336,13 +336,64 @@ crowds_are_patient(void **state)
 			continue;
 		event(i - 61, "message_received", "b", NULL);
 		assert_int_equal(wires[0].wakes, 1);
-		assert_int_equal(wires[0].patient, i == 63);
+		assert_int_equal(wires[0].patience, i == 63 ? PATIENCE_ROUND : PATIENCE_NONE);
 		expect(&wires[0], "message_received");
 		wires[0].wakes = 0;
 	}
 	say(&wires[1], "{\"type\":\"leave_task_room\",\"task_id\":\"t\"}");
 	event(3, "message_received", "b", NULL);
-	assert_false(wires[0].patient);
+	assert_int_equal(wires[0].patience, PATIENCE_NONE);
+}
+
+/* An event so many milliseconds after the last: how it is to be sent to that one. */
+static Patience
+event_after(Wire *wire, int64_t seq, int distance)
+{
+	relay.now += distance;
+	event(seq, "message_received", "b", NULL);
+	expect(wire, "message_received");
+	return wire->patience;
+}
+
+/* Events of a crowd wait for those that their pace lets expect within a display frame, and for no others. */
+static void
+crowds_wait_for_what_is_expected(void **state)
+{
+	static Wire wires[64];
+	char		user_id[8];
+	int64_t		seq = 0;
+
+	for (int i = 0; i < 64; i++)
+	{
+		snprintf(user_id, sizeof(user_id), "u%d", i);
+		login(&wires[i], user_id);
+		join(&wires[i], 0);
+	}
+	/* So slow that nobody comes in time. */
+	for (int i = 0; i < 30; i++)
+		assert_int_equal(event_after(&wires[0], ++seq, 17), PATIENCE_ROUND);
+	/* 10 ms apart: two of them, once that is known. */
+	for (int i = 0; i < 30; i++)
+		event_after(&wires[0], ++seq, 10);
+	while (event_after(&wires[0], ++seq, 10) != PATIENCE_ROUND)
+		assert_true(seq < 100);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(event_after(&wires[0], ++seq, 10), i % 2 ? PATIENCE_ROUND : PATIENCE_COMPANY);
+	/* 1 ms apart: four. */
+	for (int i = 0; i < 40; i++)
+		event_after(&wires[0], ++seq, 1);
+	while (event_after(&wires[0], ++seq, 1) != PATIENCE_ROUND)
+		assert_true(seq < 150);
+	for (int i = 1; i <= 12; i++)
+		assert_int_equal(event_after(&wires[0], ++seq, 1), i % 4 ? PATIENCE_COMPANY : PATIENCE_ROUND);
+	/* A wait in vain is not tried again at once. */
+	assert_int_equal(event_after(&wires[0], ++seq, 1), PATIENCE_COMPANY);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(event_after(&wires[0], ++seq, i == 0 ? 16 : 2), PATIENCE_ROUND);
+	/* Nor does a pause let expect anything. */
+	for (int i = 0; i < 40; i++)
+		event_after(&wires[0], ++seq, 1);
+	assert_int_equal(event_after(&wires[0], ++seq, 64), PATIENCE_ROUND);
 }
 
 /* ---- messages that come with their bell ---- */
@@ -489,6 +540,7 @@ main(void)
 		LIVE_TEST(another_epoch_ends_joined_sessions),
 		LIVE_TEST(deep_events_do_not_keep_out),
 		LIVE_TEST(crowds_are_patient),
+		LIVE_TEST(crowds_wait_for_what_is_expected),
 		LIVE_TEST(carried_message_is_not_fetched),
 		LIVE_TEST(carried_message_comes_once_and_in_order),
 		LIVE_TEST(what_does_not_open_is_a_plain_bell),

@@ -151,25 +151,31 @@ patience_ends_with_the_first_other_frame(void **state)
 	Frame	   *frame = frame_new("0123456789", 10);
 
 	login(&wire, "a");
-	session_send(wire.session, frame, FRAME_CROWD);
+	session_send(wire.session, frame, FRAME_CROWD_EARLY);
 	assert_int_equal(wire.wakes, 1);
-	assert_true(wire.patient);
-	session_send(wire.session, frame, FRAME_CROWD);
+	assert_int_equal(wire.patience, PATIENCE_COMPANY);
+	session_send(wire.session, frame, FRAME_CROWD_EARLY);
 	assert_int_equal(wire.wakes, 1);
+	session_send(wire.session, frame, FRAME_CROWD);
+	assert_int_equal(wire.wakes, 2);
+	assert_int_equal(wire.patience, PATIENCE_ROUND);
+	session_send(wire.session, frame, FRAME_CROWD_EARLY);
+	session_send(wire.session, frame, FRAME_CROWD);
+	assert_int_equal(wire.wakes, 2);
 	session_send(wire.session, frame, FRAME_FLEETING);
-	assert_int_equal(wire.wakes, 2);
-	assert_false(wire.patient);
+	assert_int_equal(wire.wakes, 3);
+	assert_int_equal(wire.patience, PATIENCE_NONE);
 	session_send(wire.session, frame, FRAME_CROWD);
-	session_send(wire.session, frame, FRAME_DURABLE);
-	assert_int_equal(wire.wakes, 2);
-	for (int i = 0; i < 5; i++)
-		expect(&wire, "0123456789");
 	session_send(wire.session, frame, FRAME_DURABLE);
 	assert_int_equal(wire.wakes, 3);
-	assert_false(wire.patient);
+	for (int i = 0; i < 8; i++)
+		expect(&wire, "0123456789");
+	session_send(wire.session, frame, FRAME_DURABLE);
+	assert_int_equal(wire.wakes, 4);
+	assert_int_equal(wire.patience, PATIENCE_NONE);
 	expect(&wire, "0123456789");
 	session_send(wire.session, frame, FRAME_CROWD);
-	assert_true(wire.patient);
+	assert_int_equal(wire.patience, PATIENCE_ROUND);
 	frame_unref(frame);
 }
 
