@@ -14,11 +14,12 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
+#include "executor/tuptable.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -42,6 +43,8 @@ static struct
 	int			count;
 	int64		room_id;		/* of the last one */
 	int64		seq;
+	Oid			file;			/* the table's file and the row's place in it; InvalidOid: unknown */
+	ItemPointerData tid;
 }			moved;
 
 /* A line has moved to this number. */
@@ -51,6 +54,15 @@ carry_note(int64 room_id, int64 seq)
 	moved.count++;
 	moved.room_id = room_id;
 	moved.seq = seq;
+	moved.file = InvalidOid;
+}
+
+/* That number's row is here. */
+void
+carry_place(Relation messages, ItemPointer tid)
+{
+	moved.file = messages->rd_rel->relfilenode;
+	ItemPointerCopy(tid, &moved.tid);
 }
 
 void
@@ -106,22 +118,23 @@ seal(const unsigned char *key, const char *head, const char *text, int len, unsi
 static char *
 sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
 {
-	char	   *head = psprintf("e" INT64_FORMAT, room_id);
 	int			bytes = NONCE_BYTES + text->len + TAG_BYTES;
 	int			size = (bytes + 2) / 3 * 4;
 	unsigned char *sealed;
-	char	   *payload;
-	int			len;
+	StringInfoData payload;
 
-	if (strlen(head) + 1 + size > LONGEST_PAYLOAD)
+	initStringInfo(&payload);
+	appendStringInfoChar(&payload, 'e');
+	json_append_int64(&payload, room_id);
+	if (payload.len + 1 + size > LONGEST_PAYLOAD)
 		return NULL;
 	sealed = palloc(bytes);
-	if (!seal(key, head, text->data, text->len, sealed))
+	if (!seal(key, payload.data, text->data, text->len, sealed))
 		return NULL;
-	payload = palloc(strlen(head) + 1 + size + 1);
-	len = sprintf(payload, "%s ", head);
-	(void) EVP_EncodeBlock((unsigned char *) payload + len, sealed, bytes);
-	return payload;
+	appendStringInfoChar(&payload, ' ');
+	enlargeStringInfo(&payload, size);
+	(void) EVP_EncodeBlock((unsigned char *) payload.data + payload.len, sealed, bytes);
+	return payload.data;
 }
 
 #else
@@ -146,33 +159,75 @@ lock_if_free(const char *name)
 	return OidIsValid(relation) && ConditionalLockRelationOid(relation, AccessShareLock);
 }
 
-/* "<seq>\n<sender>\n<event>" of a message of this transaction; false: there is none at that number, or a long one. */
+/* Is it of this transaction, and short?  Then out gets "<seq>\n<sender>\n<event>". */
 static bool
-read_event(int64 room_id, int64 seq, StringInfo out)
+tell_message(HeapTuple message, TupleDesc desc, StringInfo out)
 {
-	Relation	messages = table_open(relation_oid("task_messages"), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(messages);
+	char	   *sender;
+	text	   *event;
+
+	if (HeapTupleHasExternal(message) || !TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(message->t_data)))
+		return false;
+	sender = column_text(message, MESSAGE_SENDER, desc);
+	event = json_message_event(message, desc);
+	json_append_int64(out, moved.seq);
+	appendStringInfoChar(out, '\n');
+	appendStringInfoString(out, sender ? sender : "");
+	appendStringInfoChar(out, '\n');
+	appendBinaryStringInfo(out, VARDATA(event), VARSIZE(event) - VARHDRSZ);
+	return true;
+}
+
+static bool
+is_it(HeapTuple message, TupleDesc desc)
+{
+	bool		isnull;
+
+	return DatumGetInt64(heap_getattr(message, MESSAGE_SEQ, desc, &isnull)) == moved.seq &&
+		DatumGetInt64(heap_getattr(message, MESSAGE_ROOM, desc, &isnull)) == moved.room_id;
+}
+
+/*
+ * Read the message where it was put.  False: it is not there (any more), as
+ * one that was changed afterwards.
+ */
+static bool
+read_place(Relation messages, StringInfo out)
+{
+	TupleTableSlot *slot;
+	HeapTuple	message;
+	bool		copied;
+	bool		found = false;
+
+	if (!OidIsValid(moved.file) || moved.file != messages->rd_rel->relfilenode)
+		return false;
+	slot = table_slot_create(messages, NULL);
+	if (table_tuple_fetch_row_version(messages, &moved.tid, SnapshotSelf, slot))
+	{
+		message = ExecFetchSlotHeapTuple(slot, false, &copied);
+		found = is_it(message, RelationGetDescr(messages)) && tell_message(message, RelationGetDescr(messages), out);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return found;
+}
+
+/* Look the message up by its number. */
+static bool
+look_up(Relation messages, StringInfo out)
+{
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	message;
 	bool		found;
 
-	ScanKeyInit(&keys[0], MESSAGE_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(room_id));
-	ScanKeyInit(&keys[1], MESSAGE_SEQ, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(seq));
+	if (!lock_if_free("task_messages_pkey"))
+		return false;
+	ScanKeyInit(&keys[0], MESSAGE_ROOM, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(moved.room_id));
+	ScanKeyInit(&keys[1], MESSAGE_SEQ, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(moved.seq));
 	scan = systable_beginscan(messages, relation_oid("task_messages_pkey"), true, SnapshotSelf, lengthof(keys), keys);
 	message = systable_getnext(scan);
-	found = HeapTupleIsValid(message) && !HeapTupleHasExternal(message) &&
-		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(message->t_data));
-	if (found)
-	{
-		char	   *sender = column_text(message, MESSAGE_SENDER, desc);
-		text	   *event = json_message_event(message, desc);
-
-		appendStringInfo(out, INT64_FORMAT "\n%s\n", seq, sender ? sender : "");
-		appendBinaryStringInfo(out, VARDATA(event), VARSIZE(event) - VARHDRSZ);
-	}
+	found = HeapTupleIsValid(message) && tell_message(message, RelationGetDescr(messages), out);
 	systable_endscan(scan);
-	table_close(messages, AccessShareLock);
 	return found;
 }
 
@@ -183,13 +238,16 @@ read_event(int64 room_id, int64 seq, StringInfo out)
 char *
 carry_payload(const unsigned char *key, int64 *room_id)
 {
+	Relation	messages;
 	StringInfoData text;
+	bool		found;
 
-	if (key == NULL || moved.count != 1 || GetDatabaseEncoding() != PG_UTF8 || !is_installed())
+	if (key == NULL || moved.count != 1 || GetDatabaseEncoding() != PG_UTF8 || !lock_if_free("task_messages"))
 		return NULL;
-	if (!lock_if_free("task_messages") || !lock_if_free("task_messages_pkey"))
-		return NULL;
+	messages = table_open(relation_oid("task_messages"), NoLock);
 	*room_id = moved.room_id;
 	initStringInfo(&text);
-	return read_event(moved.room_id, moved.seq, &text) ? sealed_payload(key, moved.room_id, &text) : NULL;
+	found = read_place(messages, &text) || look_up(messages, &text);
+	table_close(messages, NoLock);
+	return found ? sealed_payload(key, moved.room_id, &text) : NULL;
 }

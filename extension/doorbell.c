@@ -60,7 +60,7 @@ read_channel(void)
 	}
 	MemoryContextSwitchTo(old);
 	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
+	table_close(relation, NoLock);
 	if (channel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -135,9 +135,9 @@ doorbell_ring(char kind, const char *rest)
 void
 doorbell_ring_room(char kind, int64 room_id)
 {
-	char		text[24];
+	char		text[MAXINT8LEN + 1];
 
-	snprintf(text, sizeof(text), INT64_FORMAT, room_id);
+	(void) pg_lltoa(room_id, text);
 	doorbell_ring(kind, text);
 }
 
@@ -158,13 +158,16 @@ taskchat_ring(PG_FUNCTION_ARGS)
 static void
 ring_all(double usage)
 {
-	char		plain[32] = "";
+	char		plain[MAXINT8LEN + 2] = "";
 	int64		room_id;
 	char	   *carried = usage <= queue_limit / 8 ? carry_payload(seal, &room_id) : NULL;
 	ListCell   *cell;
 
 	if (carried)
-		snprintf(plain, sizeof(plain), "r" INT64_FORMAT, room_id);
+	{
+		plain[0] = 'r';
+		(void) pg_lltoa(room_id, plain + 1);
+	}
 	foreach(cell, bells)
 		Async_Notify(channel, strcmp(lfirst(cell), plain) == 0 ? carried : lfirst(cell));
 }

@@ -456,6 +456,7 @@ insert_straight(Relation messages, const Datum *values, const bool *nulls, Sendi
 	complete_draft(&draft, told);
 	row = heap_form_tuple(RelationGetDescr(messages), draft.values, draft.nulls);
 	straight_insert(messages, row);
+	carry_place(messages, &row->t_self);
 	return row;
 }
 

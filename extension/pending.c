@@ -347,9 +347,7 @@ deliver_where_we_were(void)
 bool
 is_installed(void)
 {
-	Oid			schema = get_namespace_oid("taskchat", true);
-
-	return OidIsValid(schema) && OidIsValid(get_relname_relid("pending", schema));
+	return OidIsValid(relation_find("pending"));
 }
 
 /*

@@ -107,7 +107,7 @@ relation_find(const char *name)
 	for (i = 0; i < known_count; i++)
 		if (known_relations[i].name == name)
 			return known_relations[i].oid;
-	oid = get_relname_relid(name, get_namespace_oid("taskchat", false));
+	oid = get_relname_relid(name, get_namespace_oid("taskchat", true));
 	if (OidIsValid(oid) && known_count < lengthof(known_relations))
 	{
 		known_relations[known_count].name = name;

@@ -197,6 +197,7 @@ extern List *frame_join_many(Jsonb *frame, const FrameLimits *limits);
 extern int64 event_append(Room *room, const char *kind, const char *actor_id, const char *payload);
 
 /* json.c: texts of the wire */
+extern void json_append_int64(StringInfo out, int64 value);
 extern void json_append_time(StringInfo out, TimestampTz time);
 extern text *json_message_event(HeapTuple message, TupleDesc desc);
 extern text *json_room_event(HeapTuple event, TupleDesc event_desc, HeapTuple message, TupleDesc message_desc);
@@ -220,6 +221,7 @@ extern void doorbell_ring_room(char kind, int64 room_id);
 
 /* carry.c: an event that goes along with its bell */
 extern void carry_note(int64 room_id, int64 seq);
+extern void carry_place(Relation messages, ItemPointer tid);
 extern char *carry_payload(const unsigned char *key, int64 *room_id);
 extern void carry_forget(void);
 

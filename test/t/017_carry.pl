@@ -53,8 +53,16 @@ is($waiter->{stderr}, '', 'does not wait for whoever has the table');
 $locker->query_safe('ROLLBACK');
 $_->quit for $locker, $waiter;
 like($listener->query_safe('SELECT'), qr/payload "r\d+"/, 'and rings');
-is(rung("$send; ALTER TABLE taskchat.task_messages RENAME CONSTRAINT task_messages_pkey TO elsewhere"), "r$room{1}", 'nor does it need the index');
+my $insert = "INSERT INTO taskchat.task_messages (task_id, content) VALUES ('1', 'secret')";
+is(rung("$insert; ALTER TABLE taskchat.task_messages RENAME CONSTRAINT task_messages_pkey TO elsewhere"), "r$room{1}", 'nor does it need the index');
+is(rung($send), "e$room{1} 400", 'which is needed only where the row may have moved');
 $node->safe_psql('postgres', 'ALTER TABLE taskchat.task_messages RENAME CONSTRAINT elsewhere TO task_messages_pkey');
+
+# Wherever the row has got to.
+is(rung("$send; CLUSTER taskchat.task_messages USING task_messages_pkey"), "e$room{1} 400", 'the table was written anew');
+is(rung("$send; UPDATE taskchat.task_messages SET read_at = now() WHERE seq = (SELECT max(seq) FROM taskchat.task_messages)"), "e$room{1} 400", 'the row was');
+is(rung("$send; SET LOCAL session_replication_role = replica; DELETE FROM taskchat.task_messages WHERE seq = (SELECT max(seq) FROM taskchat.task_messages)"), "r$room{1}", 'it is gone');
+is(rung("$send; SET LOCAL session_replication_role = replica; TRUNCATE taskchat.task_messages"), "r$room{1}", 'the table is empty');
 
 my ($one, $other) = map {
 	$node->safe_psql('postgres', "BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT");
