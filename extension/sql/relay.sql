@@ -13,7 +13,8 @@
  *     First call on each connection.  channel: what to LISTEN to.  epoch: of
  *     the database; when it differs from the one seen before, every room's
  *     epoch has changed.  seal: the key of what bells carry, 64 hexadecimal
- *     digits; NULL: they carry nothing.
+ *     digits; NULL: they carry nothing.  From then on the session is let onto
+ *     the processor early (wake.c), as it is the one that listens.
  *
  *   relay_run(users text[], frames text[], wait boolean, max_bytes int,
  *             max_events int, max_rooms int) →
@@ -140,6 +141,10 @@
  * one like r.
  */
 
+CREATE FUNCTION taskchat.wake_early() RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_wake_early' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.wake_early() IS 'Internal: the session comes onto the processor sooner';
+
 CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT channel text, OUT epoch text, OUT max_content_bytes int,
 		OUT seal text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -151,6 +156,7 @@ BEGIN
 	SELECT c.channel, encode(c.seal, 'hex') INTO channel, seal FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
 	max_content_bytes := current_setting('taskchat.max_content_bytes')::int;
+	PERFORM taskchat.wake_early();
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_hello() IS 'Relay: what it must know at connect';
