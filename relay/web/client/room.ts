@@ -218,6 +218,7 @@ export class Room extends Store<RoomState> {
 
 	/** @internal Another user, or none: nothing of the former one's may be left. */
 	_forget(): void {
+		this.setTyping(false);
 		this.#stop(this.#users > 0 ? 'joining' : 'idle');
 		this.#address = this.#asked;
 		this.#role = null;

@@ -428,6 +428,32 @@ describe('typing', () => {
 		expect(sent(server)).toEqual([true, true]);
 	});
 
+	it('nobody types on for another user', async () => {
+		let who = 'ann:1';
+		const { server, client, room } = await joinedScene(0, { getToken: () => who });
+		room.setTyping(true);
+		await settle();
+		who = 'bo:1';
+		server.socket.end(CloseCode.lost);
+		await pass(2500);
+		expect(client.getState().userId).toBe('bo');
+		expect(room.getState().phase).toBe('joined');
+		expect(sent(server)).toEqual([true]);
+	});
+
+	it('an observer who types before the room is live sends none', async () => {
+		const server = new FakeServer();
+		server.addRoom('t1', [member('ann', 'observer'), member('bo')]);
+		const client = makeClient(server);
+		const room = client.room('t1');
+		room.join();
+		room.setTyping(true);
+		client.connect();
+		await pass(2500);
+		expect(room.getState()).toMatchObject({ phase: 'joined', role: 'observer' });
+		expect(sent(server)).toEqual([]);
+	});
+
 	it('observers and closed rooms send none', async () => {
 		const { server, fake, room } = await joinedScene();
 		server.append(fake, { type: 'room_closed' });
