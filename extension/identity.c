@@ -21,6 +21,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -88,6 +89,14 @@ at_transaction_event(XactEvent event, void *arg)
 		identity = NULL;
 }
 
+static Oid	owner = InvalidOid;	/* of the extension; InvalidOid: to be looked up */
+
+static void
+forget_owner(Datum arg, int cache, uint32 hash)
+{
+	owner = InvalidOid;
+}
+
 void
 identity_init(void)
 {
@@ -99,6 +108,7 @@ identity_init(void)
 							   NULL, NULL, show_identity);
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_owner, (Datum) 0);
 }
 
 /* The identity; 28000 where there is none. */
@@ -168,8 +178,9 @@ static Oid
 owner_oid(void)
 {
 	HeapTuple	tuple;
-	Oid			owner;
 
+	if (OidIsValid(owner))
+		return owner;
 	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(get_namespace_oid("taskchat", false)));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "schema taskchat has vanished");

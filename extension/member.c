@@ -121,10 +121,13 @@ static RoomRole
 find_role(Relation members, int64 room_id, const char *user_id, TupleTableSlot *slot)
 {
 	ScanKeyData keys[2];
+	ItemPointerData root;
 
 	key_int64(&keys[0], MEMBER_ROOM, room_id);
 	key_text(&keys[1], MEMBER_USER, user_id);
-	return row_find(members, "task_members_pkey", lengthof(keys), keys, slot) ? role_in_slot(slot, room_id, user_id) : ROLE_NONE;
+	if (!row_find(members, "task_members_pkey", lengthof(keys), keys, slot, &root))
+		return ROLE_NONE;
+	return role_in_slot(slot, room_id, user_id);
 }
 
 /*
@@ -228,11 +231,12 @@ taskchat_lock_member(PG_FUNCTION_ARGS)
 	Relation	members = open_writable("task_members");
 	TupleTableSlot *slot = table_slot_create(members, NULL);
 	ScanKeyData keys[2];
+	ItemPointerData root;
 	bool		locked;
 
 	ScanKeyInit(&keys[0], MEMBER_ROOM, BTEqualStrategyNumber, F_INT8EQ, PG_GETARG_DATUM(0));
 	key_text(&keys[1], MEMBER_USER, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	locked = row_find(members, "task_members_pkey", lengthof(keys), keys, slot);
+	locked = row_find(members, "task_members_pkey", lengthof(keys), keys, slot, &root);
 	if (locked)
 	{
 		ItemPointerData tid = slot->tts_tid;

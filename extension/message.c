@@ -137,9 +137,10 @@ static HeapTuple
 find_message(Relation messages, const char *index, int nkeys, const ScanKeyData *keys)
 {
 	TupleTableSlot *slot = table_slot_create(messages, NULL);
+	ItemPointerData root;
 	HeapTuple	found = NULL;
 
-	if (row_find(messages, index, nkeys, keys, slot))
+	if (row_find(messages, index, nkeys, keys, slot, &root))
 		found = ExecCopySlotHeapTuple(slot);
 	ExecDropSingleTupleTableSlot(slot);
 	return found;

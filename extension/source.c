@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "fmgr.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -69,36 +70,61 @@ source_end(SysScanDesc scan)
 
 /* One look for row_find(). */
 static bool
-look_for_row(Relation relation, Relation index, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot)
+look_for_row(Relation relation, Relation index, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot, ItemPointer root)
 {
 	ScanKeyData copy[INDEX_MAX_KEYS];
 	IndexScanDesc scan = index_beginscan(relation, index, SnapshotSelf, nkeys, 0);
-	bool		found;
+	ItemPointer tid;
+	bool		found = false;
 	int			i;
 
 	memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
 	for (i = 0; i < nkeys; i++)
 		copy[i].sk_attno = i + 1;
 	index_rescan(scan, copy, nkeys, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	while (!found && (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+	{
+		*root = *tid;
+		found = index_fetch_heap(scan, slot);
+	}
 	index_endscan(scan);
 	return found;
 }
 
 /*
  * Find the row that these keys name, the first columns of that index in its
- * order, as committed now; it is then in slot.  False: there is none.
+ * order, as committed now; it is then in slot, and *root is where the index
+ * points to, for row_at().  False: there is none.
  */
 bool
-row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot)
+row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot, ItemPointer root)
 {
 	Relation	index = index_open(relation_oid(index_name), AccessShareLock);
 	bool		found = false;
 	int			looks;
 
 	for (looks = 0; looks < LOOKS && !found; looks++)
-		found = look_for_row(relation, index, nkeys, keys, slot);
+		found = look_for_row(relation, index, nkeys, keys, slot, root);
 	index_close(index, AccessShareLock);
+	return found;
+}
+
+/*
+ * Is there a row where an index has once pointed to?  Then its version as
+ * committed now is in slot; it may be any row of the relation by now.
+ */
+bool
+row_at(Relation relation, ItemPointerData root, TupleTableSlot *slot)
+{
+	IndexFetchTableData *fetch;
+	bool		again = false;
+	bool		found;
+
+	if (!ItemPointerIsValid(&root) || ItemPointerGetBlockNumber(&root) >= RelationGetNumberOfBlocks(relation))
+		return false;
+	fetch = table_index_fetch_begin(relation);
+	found = table_index_fetch_tuple(fetch, &root, SnapshotSelf, slot, &again, NULL);
+	table_index_fetch_end(fetch);
 	return found;
 }
 

@@ -120,7 +120,9 @@ extern SysScanDesc source_scan(const Source *source, int nkeys, ScanKey keys);
 extern SysScanDesc source_scan_now(const Source *source, int nkeys, ScanKey keys);
 extern HeapTuple source_next(SysScanDesc scan);
 extern void source_end(SysScanDesc scan);
-extern bool row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot);
+extern bool row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot,
+					 ItemPointer root);
+extern bool row_at(Relation relation, ItemPointerData root, TupleTableSlot *slot);
 extern void key_int64(ScanKey key, AttrNumber column, int64 value);
 
 /* member.c: who is where */
