@@ -327,7 +327,7 @@ join_room(Jsonb *frame, int max_bytes, int max_events, FrameAnswer *answer)
 	read_wish(frame, &wish);
 	if (wish.task_id == NULL)
 		refuse_null("task_id");
-	membership_find(user_id, wish.task_id, wish.applicant_id, &membership);
+	membership_find(user_id, wish.task_id, wish.applicant_id, false, &membership);
 	/* What is committed now need not be in the snapshot yet. */
 	if (membership.room_id == 0 || !read_room(membership.room_id, &room))
 		forbid_room();

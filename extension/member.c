@@ -10,6 +10,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "utils/array.h"
@@ -44,77 +45,142 @@ role_of_text(const char *role)
 	}
 }
 
+/* Where a session has seen rows of members of main rooms, by user and task: see find_room(). */
+static ItemPointerData places[1024];
+
+void
+member_forget(void)
+{
+	memset(places, 0, sizeof(places));
+}
+
+static ItemPointer
+place_of(const char *user_id, const char *task_id)
+{
+	uint32		hash = string_hash(user_id, TASKCHAT_MAX_ID + 1) * 31 + string_hash(task_id, TASKCHAT_MAX_ID + 1);
+
+	return &places[hash % lengthof(places)];
+}
+
+/* A text column of the row in slot as a C string; NULL where it is null. */
+static char *
+slot_text(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int64
+slot_room(TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	return DatumGetInt64(slot_getattr(slot, MEMBER_ROOM, &isnull));
+}
+
+static void
+set_membership(Membership *membership, TupleTableSlot *slot)
+{
+	membership->room_id = slot_room(slot);
+	membership->role = role_of_text(slot_text(slot, MEMBER_ROLE));
+	membership->tid = slot->tts_tid;
+}
+
+/* Is the user's row of the main room where one was seen?  There is no better answer then. */
+static bool
+is_where_seen(Relation members, const char *user_id, const char *task_id, TupleTableSlot *slot)
+{
+	return row_at(members, *place_of(user_id, task_id), slot) && slot_text(slot, MEMBER_APPLICANT) == NULL &&
+		strcmp(slot_text(slot, MEMBER_USER), user_id) == 0 && strcmp(slot_text(slot, MEMBER_TASK), task_id) == 0;
+}
+
 /* One look for that room; true: there can be no better answer. */
 static bool
-look_for_room(const Source *members, const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+look_for_room(Relation members, Relation index, const char *user_id, const char *task_id, const char *applicant_id,
+			  TupleTableSlot *slot, Membership *membership)
 {
-	TupleDesc	desc = RelationGetDescr(members->relation);
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	IndexScanDesc look;
+	ItemPointerData root;
 	bool		found_main = false;
 
 	memset(membership, 0, sizeof(*membership));
 	key_text(&keys[0], MEMBER_USER, user_id);
 	key_text(&keys[1], MEMBER_TASK, task_id);
-	scan = source_scan_now(members, lengthof(keys), keys);
-	while (HeapTupleIsValid(tuple = source_next(scan)))
+	look = look_begin(members, index, lengthof(keys), keys);
+	while (look_next(look, slot, &root))
 	{
-		char	   *applicant = column_text(tuple, MEMBER_APPLICANT, desc);
-		int64		room_id = column_int64(tuple, MEMBER_ROOM, desc);
+		char	   *applicant = slot_text(slot, MEMBER_APPLICANT);
+		int64		room_id = slot_room(slot);
 		bool		matches;
 
 		if (membership->lowest_id == 0 || room_id < membership->lowest_id)
 		{
 			membership->lowest_id = room_id;
-			ItemPointerCopy(&tuple->t_self, &membership->lowest_tid);
+			membership->lowest_tid = slot->tts_tid;
 		}
+		if (applicant == NULL)
+			*place_of(user_id, task_id) = root;
 		if (applicant_id)
 			matches = applicant && strcmp(applicant, applicant_id) == 0;
 		else
 			matches = applicant == NULL || (!found_main && strcmp(applicant, user_id) == 0);
 		if (!matches)
 			continue;
-		membership->room_id = room_id;
-		ItemPointerCopy(&tuple->t_self, &membership->tid);
-		membership->role = role_of_text(column_text(tuple, MEMBER_ROLE, desc));
+		set_membership(membership, slot);
 		found_main = applicant == NULL;
 	}
-	source_end(scan);
+	look_end(look);
 	return applicant_id ? membership->room_id != 0 : found_main;
+}
+
+static void
+look_for_membership(Relation members, const char *user_id, const char *task_id, const char *applicant_id,
+					TupleTableSlot *slot, Membership *membership)
+{
+	Relation	index = index_open(relation_oid("task_members_user_task"), AccessShareLock);
+	int			looks = 0;
+
+	while (!look_for_room(members, index, user_id, task_id, applicant_id, slot, membership) && ++looks < LOOKS)
+		continue;
+	index_close(index, AccessShareLock);
 }
 
 /*
  * What (task_id, applicant_id) means for this user: the main room where
  * applicant_id is NULL, or the user's own private room for somebody who is an
- * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  22023 and
- * 54000 for what can be no address.
+ * applicant only.  room_id 0 and ROLE_NONE: no member of any such.  lowest:
+ * lowest_id is asked for.  22023 and 54000 for what can be no address.
  */
 void
-membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership)
+membership_find(const char *user_id, const char *task_id, const char *applicant_id, bool lowest, Membership *membership)
 {
-	Source		members = source_open("task_members", "task_members_user_task");
-	int			looks = 0;
+	Relation	members = table_open(relation_oid("task_members"), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(members, NULL);
 
 	check_id("task_id", task_id, TASKCHAT_MAX_ID);
 	if (applicant_id)
 		check_id("applicant_id", applicant_id, TASKCHAT_MAX_ID);
-	while (!look_for_room(&members, user_id, task_id, applicant_id, membership) && ++looks < LOOKS)
-		continue;
-	index_close(members.index, AccessShareLock);
-	table_close(members.relation, NoLock);	/* as member_role() relies on it */
+	if (applicant_id == NULL && !lowest && is_where_seen(members, user_id, task_id, slot))
+	{
+		memset(membership, 0, sizeof(*membership));
+		set_membership(membership, slot);
+	}
+	else
+		look_for_membership(members, user_id, task_id, applicant_id, slot, membership);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(members, NoLock);	/* as member_role() relies on it */
 }
 
 /* The role of the member row in slot, if it is the user's in that room. */
 static RoomRole
 role_in_slot(TupleTableSlot *slot, int64 room_id, const char *user_id)
 {
-	bool		isnull;
-
-	if (DatumGetInt64(slot_getattr(slot, MEMBER_ROOM, &isnull)) != room_id ||
-		strcmp(TextDatumGetCString(slot_getattr(slot, MEMBER_USER, &isnull)), user_id) != 0)
+	if (slot_room(slot) != room_id || strcmp(slot_text(slot, MEMBER_USER), user_id) != 0)
 		return ROLE_NONE;
-	return role_of_text(TextDatumGetCString(slot_getattr(slot, MEMBER_ROLE, &isnull)));
+	return role_of_text(slot_text(slot, MEMBER_ROLE));
 }
 
 static RoomRole
@@ -163,6 +229,8 @@ member_lock_first(const char *user_id, const char *task_id, const char *applican
 	TupleTableSlot *slot = table_slot_create(members, NULL);
 	int64		locked_id = 0;
 
+	if (membership->room_id != 0 && membership->lowest_id == 0)
+		membership_find(user_id, task_id, applicant_id, true, membership);
 	while (membership->lowest_id != 0 && membership->lowest_id != locked_id)
 	{
 		ItemPointerData tid = membership->lowest_tid;
@@ -170,7 +238,7 @@ member_lock_first(const char *user_id, const char *task_id, const char *applican
 		if (row_lock(members, &tid, LockTupleNoKeyExclusive, slot))
 			locked_id = membership->lowest_id;
 		if (!ItemPointerEquals(&slot->tts_tid, &membership->lowest_tid))
-			membership_find(user_id, task_id, applicant_id, membership);
+			membership_find(user_id, task_id, applicant_id, true, membership);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(members, NoLock);
@@ -218,7 +286,7 @@ taskchat_find_room(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		refuse_null("task_id");
 	task_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	membership_find(user_id, task_id, applicant_id, &membership);
+	membership_find(user_id, task_id, applicant_id, false, &membership);
 	if (membership.room_id == 0 || (PG_GETARG_BOOL(2) && membership.role == ROLE_OBSERVER))
 		forbid_room();
 	PG_RETURN_INT64(membership.room_id);

@@ -264,7 +264,8 @@ find_membership(const Draft *draft, const char *user_id, Sending *told)
 	if (task_id == NULL)
 		refuse_null("task_id");
 	if (told->task_id == NULL || strcmp(told->task_id, task_id) != 0)
-		membership_find(user_id, task_id, draft_text(draft, COL_APPLICANT), &told->membership);
+		membership_find(user_id, task_id, draft_text(draft, COL_APPLICANT), !draft->nulls[COL_CLIENT_ID - 1],
+						&told->membership);
 	if (told->membership.room_id == 0 || told->membership.role == ROLE_OBSERVER)
 		forbid_room();
 }
@@ -511,7 +512,7 @@ message_send(Datum *values, bool *nulls, bool system, bool *duplicate)
 	{
 		told.task_id = TextDatumGetCString(values[0]);
 		membership_find(identity_require(), told.task_id,
-						nulls[7] ? NULL : TextDatumGetCString(values[7]), &told.membership);
+						nulls[7] ? NULL : TextDatumGetCString(values[7]), !nulls[4], &told.membership);
 		if (!nulls[4])
 			sent = find_sent(values, nulls, &told);
 	}

@@ -64,6 +64,7 @@ forget_all(void)
 {
 	known_count = 0;
 	memset(places, 0, sizeof(places));
+	member_forget();
 }
 
 static void

@@ -48,13 +48,6 @@ source_scan(const Source *source, int nkeys, ScanKey keys)
 	return systable_beginscan_ordered(source->relation, source->index, GetActiveSnapshot(), nkeys, keys);
 }
 
-/* The same, as committed now. */
-SysScanDesc
-source_scan_now(const Source *source, int nkeys, ScanKey keys)
-{
-	return systable_beginscan_ordered(source->relation, source->index, SnapshotSelf, nkeys, keys);
-}
-
 /* The next row, which lives until the one after it; NULL: no more. */
 HeapTuple
 source_next(SysScanDesc scan)
@@ -68,34 +61,43 @@ source_end(SysScanDesc scan)
 	systable_endscan_ordered(scan);
 }
 
-/* One look for row_find(). */
-static bool
-look_for_row(Relation relation, Relation index, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot, ItemPointer root)
+/* Begin to look for the rows that these keys name, the first columns of the index in its order, as committed now. */
+IndexScanDesc
+look_begin(Relation relation, Relation index, int nkeys, const ScanKeyData *keys)
 {
+	IndexScanDesc look = index_beginscan(relation, index, SnapshotSelf, nkeys, 0);
 	ScanKeyData copy[INDEX_MAX_KEYS];
-	IndexScanDesc scan = index_beginscan(relation, index, SnapshotSelf, nkeys, 0);
-	ItemPointer tid;
-	bool		found = false;
 	int			i;
 
 	memcpy(copy, keys, nkeys * sizeof(ScanKeyData));
 	for (i = 0; i < nkeys; i++)
 		copy[i].sk_attno = i + 1;
-	index_rescan(scan, copy, nkeys, NULL, 0);
-	while (!found && (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
-	{
-		*root = *tid;
-		found = index_fetch_heap(scan, slot);
-	}
-	index_endscan(scan);
-	return found;
+	index_rescan(look, copy, nkeys, NULL, 0);
+	return look;
 }
 
-/*
- * Find the row that these keys name, the first columns of that index in its
- * order, as committed now; it is then in slot, and *root is where the index
- * points to, for row_at().  False: there is none.
- */
+/* The next row is in slot, and *root where the index points to, for row_at().  False: no more. */
+bool
+look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root)
+{
+	ItemPointer tid;
+
+	while ((tid = index_getnext_tid(look, ForwardScanDirection)) != NULL)
+	{
+		*root = *tid;
+		if (index_fetch_heap(look, slot))
+			return true;
+	}
+	return false;
+}
+
+void
+look_end(IndexScanDesc look)
+{
+	index_endscan(look);
+}
+
+/* Find the one row that these keys name, as look_next() does.  False: there is none. */
 bool
 row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot, ItemPointer root)
 {
@@ -104,7 +106,12 @@ row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData
 	int			looks;
 
 	for (looks = 0; looks < LOOKS && !found; looks++)
-		found = look_for_row(relation, index, nkeys, keys, slot, root);
+	{
+		IndexScanDesc look = look_begin(relation, index, nkeys, keys);
+
+		found = look_next(look, slot, root);
+		look_end(look);
+	}
 	index_close(index, AccessShareLock);
 	return found;
 }

@@ -107,6 +107,7 @@ extern void key_text(ScanKey key, AttrNumber column, const char *value);
 
 /* source.c: relations read by index scans */
 typedef struct SysScanDescData *SysScanDesc;
+typedef struct IndexScanDescData *IndexScanDesc;
 
 typedef struct Source
 {
@@ -117,9 +118,11 @@ typedef struct Source
 extern Source source_open(const char *name, const char *index);
 extern void source_close(Source *source);
 extern SysScanDesc source_scan(const Source *source, int nkeys, ScanKey keys);
-extern SysScanDesc source_scan_now(const Source *source, int nkeys, ScanKey keys);
 extern HeapTuple source_next(SysScanDesc scan);
 extern void source_end(SysScanDesc scan);
+extern IndexScanDesc look_begin(Relation relation, Relation index, int nkeys, const ScanKeyData *keys);
+extern bool look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root);
+extern void look_end(IndexScanDesc look);
 extern bool row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot,
 					 ItemPointer root);
 extern bool row_at(Relation relation, ItemPointerData root, TupleTableSlot *slot);
@@ -132,11 +135,13 @@ typedef struct Membership
 	int64		room_id;		/* 0: no member */
 	RoomRole	role;
 	ItemPointerData tid;		/* of the member row */
-	int64		lowest_id;		/* of the rooms of that task that the user is in */
+	int64		lowest_id;		/* of the rooms of that task that the user is in; 0: not asked for */
 	ItemPointerData lowest_tid; /* of the member row there */
 } Membership;
 
-extern void membership_find(const char *user_id, const char *task_id, const char *applicant_id, Membership *membership);
+extern void membership_find(const char *user_id, const char *task_id, const char *applicant_id, bool lowest,
+							Membership *membership);
+extern void member_forget(void);
 extern RoomRole member_role(int64 room_id, const char *user_id, ItemPointer tid);
 extern void member_lock_first(const char *user_id, const char *task_id, const char *applicant_id,
 							  Membership *membership);
