@@ -46,7 +46,7 @@ role_of_text(const char *role)
 }
 
 /* Where a session has seen rows of members of main rooms, by user and task: see find_room(). */
-static ItemPointerData places[1024];
+static ItemPointerData places[4096];
 
 void
 member_forget(void)
@@ -62,28 +62,10 @@ place_of(const char *user_id, const char *task_id)
 	return &places[hash % lengthof(places)];
 }
 
-/* A text column of the row in slot as a C string; NULL where it is null. */
-static char *
-slot_text(TupleTableSlot *slot, AttrNumber column)
-{
-	bool		isnull;
-	Datum		value = slot_getattr(slot, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-static int64
-slot_room(TupleTableSlot *slot)
-{
-	bool		isnull;
-
-	return DatumGetInt64(slot_getattr(slot, MEMBER_ROOM, &isnull));
-}
-
 static void
 set_membership(Membership *membership, TupleTableSlot *slot)
 {
-	membership->room_id = slot_room(slot);
+	membership->room_id = slot_int64(slot, MEMBER_ROOM);
 	membership->role = role_of_text(slot_text(slot, MEMBER_ROLE));
 	membership->tid = slot->tts_tid;
 }
@@ -113,7 +95,7 @@ look_for_room(Relation members, Relation index, const char *user_id, const char 
 	while (look_next(look, slot, &root))
 	{
 		char	   *applicant = slot_text(slot, MEMBER_APPLICANT);
-		int64		room_id = slot_room(slot);
+		int64		room_id = slot_int64(slot, MEMBER_ROOM);
 		bool		matches;
 
 		if (membership->lowest_id == 0 || room_id < membership->lowest_id)
@@ -178,7 +160,7 @@ membership_find(const char *user_id, const char *task_id, const char *applicant_
 static RoomRole
 role_in_slot(TupleTableSlot *slot, int64 room_id, const char *user_id)
 {
-	if (slot_room(slot) != room_id || strcmp(slot_text(slot, MEMBER_USER), user_id) != 0)
+	if (slot_int64(slot, MEMBER_ROOM) != room_id || strcmp(slot_text(slot, MEMBER_USER), user_id) != 0)
 		return ROLE_NONE;
 	return role_of_text(slot_text(slot, MEMBER_ROLE));
 }

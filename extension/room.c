@@ -57,7 +57,7 @@ static struct
 	Oid			oid;
 }			known_relations[80];
 static int	known_count = 0;
-static ItemPointerData places[1024];
+static ItemPointerData places[4096];
 
 static void
 forget_all(void)
@@ -228,27 +228,23 @@ find_room(Relation rooms, int64 room_id, TupleTableSlot *slot)
 {
 	ItemPointer place = &places[(uint64) room_id % lengthof(places)];
 	ScanKeyData key;
-	bool		isnull;
 
-	if (row_at(rooms, *place, slot) && DatumGetInt64(slot_getattr(slot, ROOM_ID, &isnull)) == room_id)
+	if (row_at(rooms, *place, slot) && slot_int64(slot, ROOM_ID) == room_id)
 		return true;
 	key_int64(&key, ROOM_ID, room_id);
 	return row_find(rooms, "task_rooms_pkey", 1, &key, slot, place);
 }
 
 static void
-read_room(Room *room, int64 room_id, TupleTableSlot *slot, TupleDesc desc)
+read_room(Room *room, int64 room_id, TupleTableSlot *slot)
 {
-	bool		should_free;
-	HeapTuple	tuple = heap_copytuple(ExecFetchSlotHeapTuple(slot, false, &should_free));
-
-	room->row = tuple;
+	room->row = ExecCopySlotHeapTuple(slot);
 	room->room_id = room_id;
-	room->task_id = column_text(tuple, ROOM_TASK, desc);
-	room->applicant_id = column_text(tuple, ROOM_APPLICANT, desc);
-	room->first_seq = column_int64(tuple, ROOM_FIRST_SEQ, desc);
-	room->last_seq = column_int64(tuple, ROOM_LAST_SEQ, desc);
-	room->closed = strcmp(column_text(tuple, ROOM_STATUS, desc), "closed") == 0;
+	room->task_id = slot_text(slot, ROOM_TASK);
+	room->applicant_id = slot_text(slot, ROOM_APPLICANT);
+	room->first_seq = slot_int64(slot, ROOM_FIRST_SEQ);
+	room->last_seq = slot_int64(slot, ROOM_LAST_SEQ);
+	room->closed = strcmp(slot_text(slot, ROOM_STATUS), "closed") == 0;
 	pending_note_room(room_id);
 }
 
@@ -266,7 +262,7 @@ lock_room(int64 room_id, LockWaitPolicy policy, Room *room)
 		result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
 	}
 	if (result == TM_Ok)
-		read_room(room, room_id, slot, RelationGetDescr(rooms));
+		read_room(room, room_id, slot);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rooms, NoLock);
 	return result == TM_Ok ? ROOM_LOCKED : result == TM_Deleted ? ROOM_GONE : ROOM_BUSY;
@@ -436,7 +432,7 @@ move_at_once(int64 room_id, Room *room)
 	slot = table_slot_create(rooms, NULL);
 	if (find_room(rooms, room_id, slot))
 	{
-		read_room(room, room_id, slot, RelationGetDescr(rooms));
+		read_room(room, room_id, slot);
 		moved = move_row(rooms, room);
 	}
 	ExecDropSingleTupleTableSlot(slot);

@@ -15,6 +15,7 @@
 #include "access/tableam.h"
 #include "fmgr.h"
 #include "storage/bufmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -133,6 +134,24 @@ row_at(Relation relation, ItemPointerData root, TupleTableSlot *slot)
 	found = table_index_fetch_tuple(fetch, &root, SnapshotSelf, slot, &again, NULL);
 	table_index_fetch_end(fetch);
 	return found;
+}
+
+/* A column of the row in slot as a C string; NULL where it is null. */
+char *
+slot_text(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int64
+slot_int64(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+
+	return DatumGetInt64(slot_getattr(slot, column, &isnull));
 }
 
 /* "column = value", as key_text(). */

@@ -126,6 +126,8 @@ extern void look_end(IndexScanDesc look);
 extern bool row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot,
 					 ItemPointer root);
 extern bool row_at(Relation relation, ItemPointerData root, TupleTableSlot *slot);
+extern char *slot_text(TupleTableSlot *slot, AttrNumber column);
+extern int64 slot_int64(TupleTableSlot *slot, AttrNumber column);
 extern void key_int64(ScanKey key, AttrNumber column, int64 value);
 
 /* member.c: who is where */

@@ -1,3 +1,4 @@
+-- Comes last by its name: VACUUM must find only what it has made itself.
 -- A session remembers where rows of rooms and members were: that is only where
 -- it looks first, and who may write where is asked of what stands there now.
 CREATE EXTENSION taskchat;
@@ -75,8 +76,8 @@ SELECT role FROM taskchat.add_member('a', 'ben', 'observer');
 SELECT * FROM writes('ben', 'a');
 -- A member of two tasks
 SELECT task, (writes('ada', task)).seq FROM unnest('{a,b,b,a}'::text[]) AS task;
--- Rooms that would be remembered at the same place
-SELECT setval('taskchat.room_numbers', room_id + 1023) - room_id AS apart FROM taskchat.task_rooms WHERE task_id = 'b';
+-- Rooms that are remembered at the same place
+SELECT setval('taskchat.room_numbers', room_id + 4095) - room_id AS apart FROM taskchat.task_rooms WHERE task_id = 'b';
 SELECT c.room_id - b.room_id AS apart FROM taskchat.open_room('c', 'ada') AS c, taskchat.task_rooms b WHERE b.task_id = 'b';
 SELECT task, (writes('ada', task)).seq FROM unnest('{b,c,b,c,c}'::text[]) AS task;
 -- Rows that move to another page
