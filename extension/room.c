@@ -248,81 +248,6 @@ read_room(Room *room, int64 room_id, TupleTableSlot *slot)
 	pending_note_room(room_id);
 }
 
-static RoomLock
-lock_room(int64 room_id, LockWaitPolicy policy, Room *room)
-{
-	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	TupleTableSlot *slot = table_slot_create(rooms, NULL);
-	TM_Result	result = TM_Deleted;
-
-	if (find_room(rooms, room_id, slot))
-	{
-		ItemPointerData tid = slot->tts_tid;
-
-		result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
-	}
-	if (result == TM_Ok)
-		read_room(room, room_id, slot);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rooms, NoLock);
-	return result == TM_Ok ? ROOM_LOCKED : result == TM_Deleted ? ROOM_GONE : ROOM_BUSY;
-}
-
-/* Take the room's lock if that needs no waiting, until the end of the transaction, and read its row. */
-RoomLock
-room_try_lock(int64 room_id, Room *room)
-{
-	return lock_room(room_id, LockWaitSkip, room);
-}
-
-/*
- * Take the room's lock until the end of the transaction and read its row.
- * False: there is no such room.  55P03 as row_lock().
- */
-bool
-room_lock(int64 room_id, Room *room)
-{
-	RoomLock	lock = lock_room(room_id, lock_policy, room);
-
-	if (lock == ROOM_BUSY)
-		refuse_busy();
-	return lock == ROOM_LOCKED;
-}
-
-static void
-refuse_closed(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the room is closed"),
-			 errhint("A back end opens it again with reopen_room()."),
-			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "room_closed")));
-}
-
-static void
-require_writer(int64 room_id, const char *user_id, ItemPointer member_tid)
-{
-	RoomRole	role = member_role(room_id, user_id, member_tid);
-
-	if (role == ROLE_NONE || role == ROLE_OBSERVER)
-		forbid_room();
-}
-
-/*
- * Take the room's lock to write in it as that user; member_tid as in
- * member_role().  42501 for who may not, 55000 when it is closed.
- */
-void
-room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
-{
-	if (!room_lock(room_id, room))
-		forbid_room();
-	/* Who waited for the lock may have been removed meanwhile. */
-	require_writer(room_id, user_id, member_tid);
-	if (room->closed)
-		refuse_closed();
-}
-
 /* A row version that is not heap-only needs entries in every index. */
 static void
 insert_index_entries(Relation relation, HeapTuple tuple)
@@ -371,6 +296,123 @@ become_next(Relation rooms, Room *room, HeapTuple new)
 	CommandCounterIncrement();
 }
 
+/*
+ * Write the next seq of an open room, which has just been read, without locking
+ * its row first: that would be a second change of the page and a second record
+ * of WAL.  False: somebody has been there before, or holds it.
+ */
+static bool
+move_row(Relation rooms, Room *room)
+{
+	HeapTuple	new;
+	TM_FailureData failure;
+	LockTupleMode mode;
+
+	if (room->closed || !(room->row->t_data->t_infomask & HEAP_XMAX_INVALID))
+		return false;
+	new = next_row(rooms, room, -1);
+	if (heap_update(rooms, &room->row->t_self, new, GetCurrentCommandId(true), InvalidSnapshot, true, &failure, &mode) != TM_Ok)
+		return false;
+	become_next(rooms, room, new);
+	return true;
+}
+
+/* Lock the room's row, which is in slot; or move it at once, where moved is given and says so then. */
+static TM_Result
+lock_or_move(Relation rooms, int64 room_id, LockWaitPolicy policy, TupleTableSlot *slot, Room *room, bool *moved)
+{
+	ItemPointerData tid = slot->tts_tid;
+	TM_Result	result;
+
+	if (moved && policy == LockWaitBlock)
+	{
+		read_room(room, room_id, slot);
+		*moved = move_row(rooms, room);
+		if (*moved)
+			return TM_Ok;
+	}
+	result = lock_latest(rooms, &tid, LockTupleNoKeyExclusive, policy, slot);
+	if (result == TM_Ok)
+		read_room(room, room_id, slot);
+	return result;
+}
+
+static RoomLock
+lock_room(int64 room_id, LockWaitPolicy policy, Room *room, bool *moved)
+{
+	Relation	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(rooms, NULL);
+	TM_Result	result = TM_Deleted;
+
+	if (find_room(rooms, room_id, slot))
+		result = lock_or_move(rooms, room_id, policy, slot, room, moved);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rooms, NoLock);
+	return result == TM_Ok ? ROOM_LOCKED : result == TM_Deleted ? ROOM_GONE : ROOM_BUSY;
+}
+
+/* Take the room's lock if that needs no waiting, until the end of the transaction, and read its row. */
+RoomLock
+room_try_lock(int64 room_id, Room *room)
+{
+	return lock_room(room_id, LockWaitSkip, room, NULL);
+}
+
+static bool
+take_room(int64 room_id, Room *room, bool *moved)
+{
+	RoomLock	lock = lock_room(room_id, lock_policy, room, moved);
+
+	if (lock == ROOM_BUSY)
+		refuse_busy();
+	return lock == ROOM_LOCKED;
+}
+
+/*
+ * Take the room's lock until the end of the transaction and read its row.
+ * False: there is no such room.  55P03 as row_lock().
+ */
+bool
+room_lock(int64 room_id, Room *room)
+{
+	return take_room(room_id, room, NULL);
+}
+
+static void
+refuse_closed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the room is closed"),
+			 errhint("A back end opens it again with reopen_room()."),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "room_closed")));
+}
+
+static void
+enter_room(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room, bool *moved)
+{
+	RoomRole	role;
+
+	if (!take_room(room_id, room, moved))
+		forbid_room();
+	/* Who waited for the lock may have been removed meanwhile. */
+	role = member_role(room_id, user_id, member_tid);
+	if (role == ROLE_NONE || role == ROLE_OBSERVER)
+		forbid_room();
+	if (room->closed)
+		refuse_closed();
+}
+
+/*
+ * Take the room's lock to write in it as that user; member_tid as in
+ * member_role().  42501 for who may not, 55000 when it is closed.
+ */
+void
+room_enter(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
+{
+	enter_room(room_id, user_id, member_tid, room, NULL);
+}
+
 /* The room's line has moved: this transaction has something to tell. */
 static void
 tell_move(const Room *room)
@@ -398,58 +440,25 @@ room_advance(Room *room, int closed)
 	tell_move(room);
 }
 
-/*
- * Write the next seq of an open room without locking its row first, which would
- * be a second change of the page and a second record of WAL.  False: somebody
- * has been there before, or holds it.
- */
-static bool
-move_row(Relation rooms, Room *room)
+/* The room's next seq is to be given to what this transaction writes, and told. */
+static void
+finish_move(Room *room, bool moved)
 {
-	HeapTuple	new;
-	TM_FailureData failure;
-	LockTupleMode mode;
-
-	if (room->closed || !(room->row->t_data->t_infomask & HEAP_XMAX_INVALID))
-		return false;
-	new = next_row(rooms, room, -1);
-	if (heap_update(rooms, &room->row->t_self, new, GetCurrentCommandId(true), InvalidSnapshot, true, &failure, &mode) != TM_Ok)
-		return false;
-	become_next(rooms, room, new);
-	return true;
-}
-
-static bool
-move_at_once(int64 room_id, Room *room)
-{
-	Relation	rooms;
-	TupleTableSlot *slot;
-	bool		moved = false;
-
-	if (lock_policy != LockWaitBlock)
-		return false;
-	rooms = table_open(relation_oid("task_rooms"), RowExclusiveLock);
-	slot = table_slot_create(rooms, NULL);
-	if (find_room(rooms, room_id, slot))
-	{
-		read_room(room, room_id, slot);
-		moved = move_row(rooms, room);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rooms, NoLock);
-	return moved;
+	if (moved)
+		tell_move(room);
+	else
+		room_advance(room, -1);
 }
 
 /* room_lock() and room_advance(room, -1). */
 bool
 room_next(int64 room_id, Room *room)
 {
-	if (move_at_once(room_id, room))
-		tell_move(room);
-	else if (room_lock(room_id, room))
-		room_advance(room, -1);
-	else
+	bool		moved = false;
+
+	if (!take_room(room_id, room, &moved))
 		return false;
+	finish_move(room, moved);
 	return true;
 }
 
@@ -457,14 +466,10 @@ room_next(int64 room_id, Room *room)
 void
 room_enter_next(int64 room_id, const char *user_id, ItemPointer member_tid, Room *room)
 {
-	if (move_at_once(room_id, room))
-	{
-		require_writer(room_id, user_id, member_tid);
-		tell_move(room);
-		return;
-	}
-	room_enter(room_id, user_id, member_tid, room);
-	room_advance(room, -1);
+	bool		moved = false;
+
+	enter_room(room_id, user_id, member_tid, room, &moved);
+	finish_move(room, moved);
 }
 
 /* refuse_room(): the error of room_find(), for functions in SQL. */
