@@ -86,13 +86,14 @@ look_for_room(Relation members, Relation index, const char *user_id, const char 
 	ScanKeyData keys[2];
 	IndexScanDesc look;
 	ItemPointerData root;
+	bool		missed = false;
 	bool		found_main = false;
 
 	memset(membership, 0, sizeof(*membership));
 	key_text(&keys[0], MEMBER_USER, user_id);
 	key_text(&keys[1], MEMBER_TASK, task_id);
 	look = look_begin(members, index, lengthof(keys), keys);
-	while (look_next(look, slot, &root))
+	while (look_next(look, slot, &root, &missed))
 	{
 		char	   *applicant = slot_text(slot, MEMBER_APPLICANT);
 		int64		room_id = slot_int64(slot, MEMBER_ROOM);
@@ -115,7 +116,7 @@ look_for_room(Relation members, Relation index, const char *user_id, const char 
 		found_main = applicant == NULL;
 	}
 	look_end(look);
-	return applicant_id ? membership->room_id != 0 : found_main;
+	return !missed || (applicant_id ? membership->room_id != 0 : found_main);
 }
 
 static void

@@ -77,9 +77,13 @@ look_begin(Relation relation, Relation index, int nkeys, const ScanKeyData *keys
 	return look;
 }
 
-/* The next row is in slot, and *root where the index points to, for row_at().  False: no more. */
+/*
+ * The next row is in slot, and *root where the index points to, for row_at().
+ * False: no more.  *missed becomes true where an entry leads to no row: that
+ * may have moved, while every row that hasn't has an entry that is met.
+ */
 bool
-look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root)
+look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root, bool *missed)
 {
 	ItemPointer tid;
 
@@ -88,6 +92,7 @@ look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root)
 		*root = *tid;
 		if (index_fetch_heap(look, slot))
 			return true;
+		*missed = true;
 	}
 	return false;
 }
@@ -104,13 +109,15 @@ row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData
 {
 	Relation	index = index_open(relation_oid(index_name), AccessShareLock);
 	bool		found = false;
+	bool		missed = true;
 	int			looks;
 
-	for (looks = 0; looks < LOOKS && !found; looks++)
+	for (looks = 0; looks < LOOKS && !found && missed; looks++)
 	{
 		IndexScanDesc look = look_begin(relation, index, nkeys, keys);
 
-		found = look_next(look, slot, root);
+		missed = false;
+		found = look_next(look, slot, root, &missed);
 		look_end(look);
 	}
 	index_close(index, AccessShareLock);

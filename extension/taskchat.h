@@ -81,7 +81,7 @@ typedef enum RoomRole
 /*
  * A row that moves to another page while it is looked for with SnapshotSelf can
  * escape: the index had no entry of its new place yet, and the old place is
- * void already.  Who has found nothing looks again, so many times in all.
+ * void already.  Who has found void places only looks again, so many times in all.
  */
 #define LOOKS 3
 
@@ -121,7 +121,7 @@ extern SysScanDesc source_scan(const Source *source, int nkeys, ScanKey keys);
 extern HeapTuple source_next(SysScanDesc scan);
 extern void source_end(SysScanDesc scan);
 extern IndexScanDesc look_begin(Relation relation, Relation index, int nkeys, const ScanKeyData *keys);
-extern bool look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root);
+extern bool look_next(IndexScanDesc look, TupleTableSlot *slot, ItemPointer root, bool *missed);
 extern void look_end(IndexScanDesc look);
 extern bool row_find(Relation relation, const char *index_name, int nkeys, const ScanKeyData *keys, TupleTableSlot *slot,
 					 ItemPointer root);
