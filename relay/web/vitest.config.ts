@@ -8,5 +8,8 @@ export default defineConfig({
 	test: {
 		include: ['test/**/*.test.{ts,tsx}'],
 		environment: 'node',
+		/* The machine may be busy with other things. */
+		testTimeout: 60_000,
+		hookTimeout: 60_000,
 	},
 });
