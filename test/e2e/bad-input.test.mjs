@@ -76,7 +76,7 @@ async function connect(headers = { Authorization: `Bearer ${token('mal')}` }) {
 async function tell(parts, closing, replies = 1) {
   const wire = await connect();
   await wire.sayAll(parts);
-  if (closing) await wire.until(() => wire.closeCode() !== null, 8000);
+  if (closing) await wire.until(() => wire.closeCode() !== null);
   else await wire.until(() => wire.closeCode() !== null || wire.replies().length >= replies);
   const alive = wire.closeCode() === null && !wire.ended && await wire.alive();
   const line = wire.summary(alive);
@@ -119,7 +119,7 @@ for (const [name, request, expect] of http(token('mal'))) {
   row(`http: ${name}`, expect, async () => {
     const wire = new Wire(world.port);
     await wire.say(request);
-    await wire.until(() => wire.head, 8000);
+    await wire.until(() => wire.head);
     const line = wire.head ? String(wire.head.status) : wire.ended ? 'dropped' : 'silent';
     if (wire.head?.status >= 400) {
       assert.deepEqual(wire.head.headers['content-type'], ['application/json']);
@@ -131,14 +131,14 @@ for (const [name, request, expect] of http(token('mal'))) {
 }
 
 test('every descriptor is given back', async () => {
-  await until('the descriptors of the beginning', () => descriptors() <= descriptorsBefore, 30000);
+  await until('the descriptors of the beginning', () => descriptors() <= descriptorsBefore);
 });
 
 test('the memory of one round is used again by the next', async () => {
   const round = async () => {
     for (const [, data] of [...json.bad, ...json.good]) await tell([text(data)]);
     for (const [, parts, expect] of frames) await tell(parts, /close/.test(expect), 0);
-    await until('the descriptors of the beginning', () => descriptors() <= descriptorsBefore, 30000);
+    await until('the descriptors of the beginning', () => descriptors() <= descriptorsBefore);
     return memory();
   };
   const sizes = [await round(), await round(), await round()];

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { writeListPage } from './list-page.mjs';
 import { Demo, list, seen } from './page.mjs';
+import { PATIENCE } from './world.mjs';
 
 const MESSAGES = 10_000;
 const ADDED = 50;
@@ -58,6 +59,22 @@ function scrollToTop() {
   });
 }
 
+// Runs in the page: waits until so many frames have left the view and what is in it where they were.
+function restsForFrames(scroller, wanted) {
+  let before;
+  let frames = 0;
+  return new Promise((resolve) => {
+    const look = () => {
+      const now = [scroller.scrollTop, scroller.scrollHeight, ...[...scroller.querySelectorAll('li.tc-row')].map((row) => row.dataset.seq)].join();
+      frames = now === before ? frames + 1 : 0;
+      before = now;
+      if (frames >= wanted) resolve();
+      else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  });
+}
+
 test(`${MESSAGES} messages scroll to the top, none missing, no hole in the view`, { timeout: 300_000 }, async (t) => {
   const result = await page.evaluate(scrollToTop);
   const frames = result.frames.slice(1).sort((a, b) => a - b);
@@ -73,7 +90,7 @@ test(`${MESSAGES} messages scroll to the top, none missing, no hole in the view`
 test('what comes in does not move the reader', async () => {
   const scroller = list(page, 'creator');
   await scroller.evaluate((one) => { one.scrollTop = 3000; });
-  await page.waitForTimeout(300);
+  await scroller.evaluate(restsForFrames, 10);
   const place = () => scroller.evaluate((one) => {
     const { top } = one.getBoundingClientRect();
     const row = [...one.querySelectorAll('li.tc-row')].find((each) => each.getBoundingClientRect().bottom > top);
@@ -108,6 +125,7 @@ test('a new message costs little script, with all of them loaded', async (t) => 
 test('one list alone: what a message costs the page', async (t) => {
   writeListPage(demo.root, MESSAGES);
   const alone = await (await demo.browser.newContext()).newPage();
+  alone.setDefaultTimeout(PATIENCE);
   alone.on('pageerror', (error) => demo.complaints.push(error.message));
   await alone.goto(`${demo.url}/list.html`);
   await alone.getByTestId('message-list').waitFor();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { Demo, input, list, say, seen, side } from './page.mjs';
+import { Demo, input, list, say, seen, side, stored, typing } from './page.mjs';
 import { until } from './world.mjs';
 
 const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
@@ -11,6 +11,18 @@ let demo;
 
 before(async () => { demo = await Demo.open(); });
 after(() => demo?.close());
+
+/* Both sides are there. */
+async function both(page) {
+  for (const name of ['creator', 'worker']) await seen(page, name, /Saturday at nine/);
+}
+
+/* The names of the animations while Ben is seen typing, or null as long as he isn't. */
+const animated = (page) => page.evaluate(() => {
+  const indicator = document.querySelector('[data-testid=panel-creator] [data-testid=typing-indicator]');
+  return indicator.textContent.includes('Ben is typing')
+    ? document.getAnimations().map((one) => one.animationName ?? one.transitionProperty) : null;
+});
 
 async function faults(page) {
   /* Through the debugger: the page's own policy lets no other script in. */
@@ -26,7 +38,7 @@ async function faults(page) {
 for (const colorScheme of ['light', 'dark'])
   test(`axe finds nothing: ${colorScheme}, in all states`, async () => {
     const page = await demo.page({ colorScheme });
-    await seen(page, 'worker', /Saturday at nine/);
+    await both(page);
     const background = await page.evaluate(() => getComputedStyle(document.querySelector('.tc-chat')).backgroundColor);
     assert.equal(/rgb\((\d+)/.exec(background)[1] < 128, colorScheme === 'dark');
     assert.deepEqual(await faults(page), []);
@@ -63,7 +75,9 @@ test('the keyboard alone: in order through the chat, sends, edits, acts', async 
   await page.keyboard.type('By keyboard');
   await page.keyboard.press('Enter');
   await seen(page, 'creator', 'By keyboard');
+  await stored(page, 'worker', 'By keyboard');
   await page.keyboard.press('ArrowUp');
+  await until('the text to edit', async () => await input(page, 'worker').inputValue() === 'By keyboard');
   await page.keyboard.press('End');
   await page.keyboard.type(' alone');
   await page.keyboard.press('Enter');
@@ -103,7 +117,7 @@ test('a phone: one side at a time, nothing wider than the screen, fingers find e
   await seen(page, 'creator', /Saturday at nine/);
   assert.equal(await side(page, 'worker').isVisible(), false);
   await page.getByTestId('side-worker').tap();
-  assert.equal(await side(page, 'creator').isVisible(), false);
+  await side(page, 'creator').waitFor({ state: 'hidden' });
   await say(page, 'worker', 'From the phone');
   await page.getByTestId('side-creator').tap();
   await seen(page, 'creator', 'From the phone');
@@ -116,24 +130,15 @@ test('a phone: one side at a time, nothing wider than the screen, fingers find e
   await page.context().close();
 });
 
-/* Typing reaches those who are there. */
-async function both(page) {
-  for (const name of ['creator', 'worker']) await seen(page, name, /Saturday at nine/);
-}
-
 test('calm: who prefers reduced motion sees none, and what moved is still told', async () => {
   const page = await demo.page({ reducedMotion: 'reduce' });
   await both(page);
-  await input(page, 'worker').pressSequentially('Hm');
-  await side(page, 'creator').getByText('Ben is typing').waitFor();
-  assert.deepEqual(await page.evaluate(() => document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)), []);
+  assert.deepEqual(await typing(page, 'worker', () => animated(page)), []);
   await input(page, 'worker').fill('');
   await page.context().close();
   const lively = await demo.page();
   await both(lively);
-  await input(lively, 'worker').pressSequentially('Hm');
-  await side(lively, 'creator').getByText('Ben is typing').waitFor();
-  assert.ok(await lively.evaluate(() => document.getAnimations().length > 0));
+  assert.notDeepEqual(await typing(lively, 'worker', () => animated(lively)), []);
   await input(lively, 'worker').fill('');
   await lively.context().close();
 });
@@ -177,9 +182,11 @@ test('an answer: from the menu, by keyboard alone, with what is answered over it
     return page.evaluate(() => document.activeElement.getAttribute('aria-label') === 'Message actions');
   });
   await page.keyboard.press('Enter');
+  await until('the menu', () => page.evaluate(() => document.activeElement.getAttribute('aria-expanded') === 'true'));
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await side(page, 'worker').getByTestId('reply-bar').getByText('Who has the keys?').waitFor();
+  await until('the focus', () => input(page, 'worker').evaluate((one) => one === document.activeElement));
   await page.keyboard.type('I have');
   assert.equal(await input(page, 'worker').inputValue(), 'I have');
   assert.deepEqual(await faults(page), []);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Demo, input, list, say, seen, side } from './page.mjs';
+import { Demo, input, list, say, seen, side, stored, typing } from './page.mjs';
 import { sleep, until } from './world.mjs';
 
 const here = path.dirname(new URL(import.meta.url).pathname);
@@ -27,8 +27,7 @@ test('what one side types appears on the other, and is told as read', async () =
   await seen(page, 'worker', 'Good, see you');
   const row = list(page, 'creator').locator('li', { hasText: 'Good, see you' });
   await row.getByTestId('read-mark').waitFor();
-  await input(page, 'worker').pressSequentially('typ');
-  await side(page, 'creator').getByText('Ben is typing…').waitFor();
+  await typing(page, 'worker', () => side(page, 'creator').getByText('Ben is typing…').isVisible());
   await input(page, 'worker').fill('');
 });
 
@@ -83,7 +82,9 @@ test('a picture is chosen, uploaded, sent and shown in a box of its size', async
 test('an own message is edited with ↑ and deleted, and the other side sees both', async () => {
   await say(page, 'creator', 'Tomorow');
   await seen(page, 'worker', 'Tomorow');
+  await stored(page, 'creator', 'Tomorow');
   await input(page, 'creator').press('ArrowUp');
+  await side(page, 'creator').getByTestId('edit-bar').waitFor();
   await input(page, 'creator').fill('Tomorrow');
   await input(page, 'creator').press('Enter');
   await seen(page, 'worker', 'Tomorrow');
@@ -99,7 +100,7 @@ test('an own message is edited with ↑ and deleted, and the other side sees bot
 test('the creator answers an applicant in private, and badges tell what is unread', async () => {
   const conversations = side(page, 'creator').getByTestId('conversation-list');
   const cleo = conversations.getByRole('button', { name: /Cleo/ });
-  assert.match(await cleo.innerText(), /2/);
+  await until('two of Cleo', async () => /2 unread messages/.test(await cleo.textContent()));
   await cleo.click();
   await seen(page, 'creator', 'I could start on Thursday.');
   await until('the badge to go', async () => await cleo.getByTestId('unread-badge').count() === 0);
@@ -112,6 +113,7 @@ test('the creator answers an applicant in private, and badges tell what is unrea
 test('two tabs of one browser share what waits to be sent', async () => {
   const context = page.context();
   const other = await demo.tab(context);
+  for (const name of ['creator', 'worker']) await seen(other, name, 'On my way');
   await demo.killRelay();
   await side(page, 'worker').getByText('You are offline').waitFor();
   await say(page, 'worker', 'Written in the first tab');
@@ -128,17 +130,16 @@ test('two tabs of one browser share what waits to be sent', async () => {
 });
 
 test('the whole story, by its buttons: every step is SQL, every person is told', async () => {
-  const toasts = (name) => side(page, name).getByTestId('toasts');
+  // A toast goes by itself: it is looked for from before it comes.
+  const toast = (name, text, act) => Promise.all([side(page, name).getByTestId('toasts').getByText(text).waitFor(), act()]);
   const step = (id) => page.getByTestId(`step-${id}`).click();
   await step('post');
   await page.getByRole('heading', { name: 'Paint the back fence' }).first().waitFor();
-  await side(page, 'worker').getByTestId('apply').click();
-  await toasts('creator').getByText('Ben would like to do this task.').waitFor();
+  await toast('creator', 'Ben would like to do this task.', () => side(page, 'worker').getByTestId('apply').click());
   await step('ask');
   await seen(page, 'creator', /Is the paint included/);
   await seen(page, 'worker', /two coats/);
-  await step('accept');
-  await toasts('worker').getByText('You are in!').waitFor();
+  await toast('worker', 'You are in!', () => step('accept'));
   for (const name of ['creator', 'worker']) await seen(page, name, 'Status: open → assigned');
   await step('start');
   for (const name of ['creator', 'worker']) await seen(page, name, 'Status: assigned → in progress');
@@ -146,8 +147,7 @@ test('the whole story, by its buttons: every step is SQL, every person is told',
   await list(page, 'creator').getByRole('img', { name: 'Half way there!' }).waitFor();
   await step('finish');
   await seen(page, 'creator', 'Status: in progress → completed');
-  await step('pay');
-  await toasts('worker').getByText('€ 120.00 are on their way to you.').waitFor();
+  await toast('worker', '€ 120.00 are on their way to you.', () => step('pay'));
   await until('the figures', async () => /\d ms/.test(await page.getByTestId('live').innerText()));
 });
 

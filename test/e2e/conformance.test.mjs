@@ -60,5 +60,5 @@ for (const one of cases) {
 }
 
 test('every socket of these is closed again by the relay', async () => {
-  await until('the descriptors of the beginning', () => descriptors() <= descriptorsBefore, 30000);
+  await until('the descriptors of the beginning', () => descriptors() <= descriptorsBefore);
 });

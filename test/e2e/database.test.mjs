@@ -142,7 +142,7 @@ test('what a commit could not tell, as somebody kept the room, the relay tells s
   assert.deepEqual(await world.sql("SELECT count(*)::int AS waiting FROM taskchat.pending"), [{ waiting: 2 }]);
   await keeper.query('ROLLBACK');
   await keeper.end();
-  await until('both changes', () => ada.of('task_update').length === 2, 30000);
+  await until('both changes', () => ada.of('task_update').length === 2);
   assert.deepEqual(ada.of('task_update').map((e) => [e.seq, e.changes.status.new]), [[2, 'first'], [3, 'second']]);
   assert.deepEqual(await world.sql("SELECT count(*)::int AS waiting FROM taskchat.pending"), [{ waiting: 0 }]);
   await stop(relay);

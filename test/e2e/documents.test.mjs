@@ -54,6 +54,7 @@ test('every frame of a conversation has the shape that asyncapi.yaml tells', asy
   await ben.event('message_received');
   await say(ada, { type: 'join_task_room', task_id: 'doc', after_seq: 1 }, 'Snapshot');
   await say(ben, { type: 'typing_indicator', task_id: 'doc', is_typing: true });
+  await ada.event('typing_indicator');
   await say(ben, { type: 'mark_read', task_id: 'doc', seq: 3 });
   await say(ben, { type: 'ack', task_id: 'doc', seq: 3 });
   await ada.event('message_read');

@@ -134,7 +134,7 @@ async function flood(program, count) {
   // What was asked last is worked off in the background, and idle memory is given
   // back: it is waited for, at most a minute.
   const settle = async (enough) => {
-    await until('the descriptors of the beginning', () => descriptors() <= startDescriptors, 30000);
+    await until('the descriptors of the beginning', () => descriptors() <= startDescriptors);
     for (const end = Date.now() + 60000; memory() > enough && Date.now() < end;) await sleep(500);
     return memory();
   };

@@ -6,7 +6,7 @@ import { World, sleep, until } from './world.mjs';
 
 let world;
 before(async () => {
-  world = await World.open({ 'presence-grace': '200ms', 'max-connections-per-user': 4, 'max-rooms-per-connection': 3, 'max-reply-bytes': 16384 });
+  world = await World.open({ 'presence-grace': '200ms', 'max-connections-per-user': 4, 'max-rooms-per-connection': 3, 'max-reply-bytes': 16384, 'rate-messages': 1 });
   await world.startRelay();
 });
 after(() => world.close());
@@ -63,9 +63,11 @@ test('room_activity goes to connections outside, not for own messages, and for n
   await world.as('ada', "SELECT taskchat.send_message('act', 'one')");
   const event = await outside.event('room_activity', (e) => e.task_id === 'act');
   assert.deepEqual(event, { type: 'room_activity', task_id: 'act', applicant_id: null, last_seq: 3, unread: 1, reason: 'message' });
+  const began = Date.now();
   for (let i = 0; i < 10; i++) await world.as('ada', 'SELECT taskchat.send_message($1, $2)', ['act', `m${i}`]);
   await outside.event('room_activity', (e) => e.last_seq === 13 && e.unread === 11);
-  assert.ok(outside.of('room_activity').length < 8);
+  const mostly = 3 + (Date.now() - began) / 1000; // once a second, the first, and what the clocks differ by
+  assert.ok(outside.of('room_activity').length <= mostly, `${outside.of('room_activity').length}`);
   const told = outside.of('room_activity').length;
   await inside.good({ type: 'send_message', task_id: 'act', content: 'own' });
   await world.sql("SELECT taskchat.open_room('act-2', 'ada')");
@@ -211,19 +213,26 @@ test('a value that no field may have is refused under its ref', async () => {
 });
 
 test('acks are stored once a second, and delivery_stats() does not take that for latency', async () => {
-  await world.task('prompt', 'pia');
   const [ada, pia] = [await world.login('ada'), await world.login('pia')];
-  for (const client of [ada, pia]) await client.good({ type: 'join_task_room', task_id: 'prompt' });
-  const seqs = [];
-  for (let round = 0; round < 9; round++) {
-    const { message } = await ada.good({ type: 'send_message', task_id: 'prompt', content: `round ${round}` });
-    await pia.event('message_received', (event) => event.seq === message.seq);
-    pia.send({ type: 'ack', task_id: 'prompt', seq: message.seq });
-    seqs.push(message.seq);
-    await sleep(300);
-  }
-  await ada.event('message_delivered', (event) => event.task_id === 'prompt' && event.last_delivered_seq === seqs.at(-1));
-  const [{ latency_p50_ms: median }] = await world.sql("SELECT * FROM taskchat.delivery_stats(task_id => 'prompt')");
-  /* Counted from the writes it would be some 400. */
-  assert.ok(median < 250, `${median} ms`);
+  // How much later than they were given five acks at once count, in the middle: a stored one, and four that wait a second.
+  const lateness = async (task_id) => {
+    await world.task(task_id, 'pia');
+    for (const client of [ada, pia]) await client.good({ type: 'join_task_room', task_id });
+    const given = [];
+    let message;
+    for (let round = 0; round < 5; round++) {
+      ({ message } = await ada.good({ type: 'send_message', task_id, content: `round ${round}` }));
+      await pia.event('message_received', (event) => event.task_id === task_id && event.seq === message.seq);
+      pia.send({ type: 'ack', task_id, seq: message.seq });
+      await pia.good({ type: 'ping' }); // the relay has heard the ack
+      given.push(Date.now() - Date.parse(message.created_at));
+    }
+    await ada.event('message_delivered', (event) => event.task_id === task_id && event.last_delivered_seq === message.seq);
+    const [{ latency_p50_ms: counted }] = await world.sql('SELECT * FROM taskchat.delivery_stats(task_id => $1)', [task_id]);
+    return counted - given.sort((a, b) => a - b)[2];
+  };
+  // What the machine itself loses on the way to the database it may not lose three times.
+  let late;
+  for (let tries = 1; tries <= 3 && !(late < 300); tries++) late = await lateness(`prompt-${tries}`);
+  assert.ok(late < 300, `counted ${late} ms late`);
 });

@@ -70,7 +70,7 @@ const table = [
 
 // What comes of it, as the table writes it.
 async function outcome(wire) {
-  await wire.until(() => wire.head, 8000);
+  await wire.until(() => wire.head);
   return wire.head ? wire.head.status : wire.ended ? 'ended' : 'silent';
 }
 

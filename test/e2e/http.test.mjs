@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { answerMisfit } from './shapes.mjs';
-import { World, sleep, token } from './world.mjs';
+import { World, sleep, token, until } from './world.mjs';
 
 let world;
 let base;
@@ -14,7 +14,7 @@ before(async () => {
   await new Promise((resolve) => server.once('listening', resolve));
   admin = server.address().port;
   await new Promise((resolve) => server.close(resolve));
-  world = await World.open({ 'admin-listen': `127.0.0.1:${admin}` });
+  world = await World.open({ 'admin-listen': `127.0.0.1:${admin}`, 'rate-messages': 1 });
   await world.startRelay();
   base = `http://127.0.0.1:${world.port}`;
   await world.task('t', 'ben');
@@ -33,17 +33,20 @@ async function call(path, { user = 'ada', body, ...options } = {}) {
   return { status: answer.status, headers: answer.headers, data };
 }
 
-// Bytes to the relay, and what comes back within a time.
-function raw(text, time = 1500) {
-  return new Promise((resolve) => {
-    const socket = net.connect(world.port, '127.0.0.1');
-    let got = '';
-    socket.on('data', (data) => { got += data; });
-    socket.on('error', () => {});
-    socket.on('close', () => resolve(got));
-    socket.write(text);
-    setTimeout(() => socket.destroy(), time);
-  });
+// Bytes to the relay, and what comes back until there are so many answers, or
+// the relay ends the connection; and a little longer, lest there be one too many.
+async function raw(text, answers) {
+  const socket = net.connect(world.port, '127.0.0.1');
+  let got = '';
+  let closed = false;
+  socket.on('data', (data) => { got += data; });
+  socket.on('error', () => {});
+  socket.on('close', () => { closed = true; });
+  socket.write(text);
+  await until('the answers', () => closed || statuses(got).length >= answers);
+  await sleep(100);
+  socket.destroy();
+  return got;
 }
 const head = (method, path, extra = '') => `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token('ada')}\r\n${extra}\r\n`;
 const statuses = (text) => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => Number(m[1]));
@@ -150,15 +153,15 @@ test('pages of other origins', async () => {
 });
 
 test('connections stay, requests behind each other are answered in order, bodies need a length', async () => {
-  assert.deepEqual(statuses(await raw(head('GET', '/healthz') + head('GET', '/api/rooms?limit=1') + head('GET', '/healthz'))), [200, 200, 200]);
-  assert.deepEqual(statuses(await raw(head('HEAD', '/api/rooms') + head('GET', '/healthz'))), [200, 200]);
-  assert.deepEqual(statuses(await raw(`${head('POST', '/api/tasks/t/read', 'Content-Length: 9\r\n')}{"seq":1}${head('GET', '/healthz')}`)), [200, 200]);
+  assert.deepEqual(statuses(await raw(head('GET', '/healthz') + head('GET', '/api/rooms?limit=1') + head('GET', '/healthz'), 3)), [200, 200, 200]);
+  assert.deepEqual(statuses(await raw(head('HEAD', '/api/rooms') + head('GET', '/healthz'), 2)), [200, 200]);
+  assert.deepEqual(statuses(await raw(`${head('POST', '/api/tasks/t/read', 'Content-Length: 9\r\n')}{"seq":1}${head('GET', '/healthz')}`, 2)), [200, 200]);
   const read = `${head('POST', '/api/tasks/t/read', 'Content-Length: 9\r\n')}{"seq":1}`;
-  assert.deepEqual(statuses(await raw(`${head('GET', '/healthz')}${read}${read}${head('GET', '/api/rooms')}${read}`)), [200, 200, 200, 200, 200]);
-  assert.deepEqual(statuses(await raw(head('POST', '/api/tasks/t/read'))), [411]);
-  assert.deepEqual(statuses(await raw(`${head('POST', '/api/tasks/t/read', 'Transfer-Encoding: chunked\r\n')}9\r\n{"seq":1}\r\n0\r\n\r\n`)), [411]);
+  assert.deepEqual(statuses(await raw(`${head('GET', '/healthz')}${read}${read}${head('GET', '/api/rooms')}${read}`, 5)), [200, 200, 200, 200, 200]);
+  assert.deepEqual(statuses(await raw(head('POST', '/api/tasks/t/read'), 1)), [411]);
+  assert.deepEqual(statuses(await raw(`${head('POST', '/api/tasks/t/read', 'Transfer-Encoding: chunked\r\n')}9\r\n{"seq":1}\r\n0\r\n\r\n`, 1)), [411]);
   for (const length of ['-9', '9\r\nContent-Length: 9', '0x9', '99999999999999999999'])
-    assert.match(String(statuses(await raw(`${head('POST', '/api/tasks/t/read', `Content-Length: ${length}\r\n`)}{"seq":1}`))), /^4(00|13)$/, length);
+    assert.match(String(statuses(await raw(`${head('POST', '/api/tasks/t/read', `Content-Length: ${length}\r\n`)}{"seq":1}`, 1))), /^4(00|13)$/, length);
   assert.equal((await call('/healthz', { user: null })).status, 200);
 });
 

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { World, token } from './world.mjs';
+import { PATIENCE, World, token, until } from './world.mjs';
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const built = process.env.TASKCHAT_DEMO_PAGE ?? path.join(here, '../../relay/web/dist-demo');
@@ -28,6 +28,7 @@ export class Demo {
     demo.world.settings['web-root'] = demo.root;
     await demo.world.startRelay();
     demo.browser = await chromium.launch({
+      timeout: PATIENCE,
       executablePath: process.env.TASKCHAT_CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     });
@@ -61,6 +62,7 @@ export class Demo {
   // A page in a browser of its own (another one for each: nothing is shared).
   async page(options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    context.setDefaultTimeout(PATIENCE);
     return this.tab(context);
   }
 
@@ -100,4 +102,15 @@ export async function say(page, name, text) {
   await side(page, name).getByTestId('send-button').click();
 }
 
-export const seen = (page, name, text) => list(page, name).getByText(text).last().waitFor({ timeout: 30000 });
+export const seen = (page, name, text) => list(page, name).getByText(text).last().waitFor({ timeout: PATIENCE });
+
+// The own message stands in the line: as long as it is only on its way, ↑ edits the one before it.
+export const stored = (page, name, text) => list(page, name).locator('li[data-seq]', { hasText: text }).waitFor({ timeout: PATIENCE });
+
+// Types on, as typing ends by itself, until the test gives something; gives that.
+export function typing(page, name, test) {
+  return until('the typing to be told', async () => {
+    await input(page, name).press('m');
+    return test();
+  });
+}

@@ -32,7 +32,7 @@ test('terminated and restarted backends: connections stay, what was missed follo
     return reply.ok ? null : reply.error;
   });
   assert.equal(error.code, 'unavailable');
-  assert.equal((await fetch(`http://127.0.0.1:${world.port}/readyz`)).status, 503);
+  await until('503', async () => (await fetch(`http://127.0.0.1:${world.port}/readyz`)).status === 503);
   assert.equal((await fetch(`http://127.0.0.1:${world.port}/healthz`)).status, 200);
   execFileSync(ctl, ['-D', data, '-w', '-l', path.join(world.directory, 'pg', 'restart.log'), 'start'], { stdio: 'ignore' });
   await until('SQL', () => world.sql('SELECT 1').catch(() => null));

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { World, token, until } from './world.mjs';
+import { PATIENCE, World, token, until } from './world.mjs';
 
 const web = fileURLToPath(new URL('../../relay/web', import.meta.url));
 let world;
@@ -65,8 +65,9 @@ before(async () => {
   settings = { 'web-root': root };
   await world.startRelay(settings);
   await world.task('tabs', 'ben');
-  browser = await chromium.launch({ executablePath: process.env.TASKCHAT_CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await chromium.launch({ executablePath: process.env.TASKCHAT_CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'], timeout: PATIENCE });
   context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE);
 });
 after(async () => {
   await browser?.close();
@@ -99,7 +100,7 @@ test('tabs share an outbox, and what a closed tab left is sent once by the other
   await until('the messages', async () => (await texts(staying)).length === 4, 60000);
   assert.deepEqual(await texts(staying), ['a1', 'a2', 'a3', 'b1']);
   assert.deepEqual(await stored(), ['a1', 'a2', 'a3', 'b1']);
-  assert.deepEqual(await pending(staying), []);
+  await until('an empty outbox', async () => (await pending(staying)).length === 0);
   await staying.close();
 });
 

@@ -46,7 +46,7 @@ function get(route) {
   });
 }
 
-const up = () => until('the relay', () => get('/readyz').then((status) => status === 200, () => false), 30000);
+const up = () => until('the relay', () => get('/readyz').then((status) => status === 200, () => false));
 
 function shown(options = {}) {
   return new Promise((resolve, reject) => {

@@ -83,7 +83,7 @@ export class Wire {
   }
 
   // Waits until the test holds or the connection has ended; false after limit ms.
-  async until(test, limit = 10000) {
+  async until(test, limit = 60000) {
     if (test()) return true;
     return new Promise((resolve) => {
       const finish = (value) => { this.waiters.delete(look); clearTimeout(timer); resolve(value); };
@@ -180,7 +180,7 @@ export class Wire {
     const ponged = () => this.frames.some((f) => f.opcode === PONG && f.payload.toString() === ALIVE);
     const replied = () => inMessage || this.replies().some((f) => f.ref === ALIVE);
     if (!inMessage) await this.say(text(echo(ALIVE)));
-    for (let i = 0; i < 40 && !this.ended && this.closeCode() === null; i++) {
+    for (let i = 0; i < 240 && !this.ended && this.closeCode() === null; i++) {
       if (!ponged()) await this.say(ping(ALIVE));
       if (await this.until(() => this.closeCode() !== null || (ponged() && replied()), 250)) break;
     }
