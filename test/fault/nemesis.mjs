@@ -42,6 +42,13 @@ const signal = (pids, name) => {
   }
 };
 
+// The time that a fault lasts, and on a slow machine until the health route was
+// seen to tell of it. (What it never tells the judge finds.)
+async function untilTold(stage, seconds) {
+  await sleep(seconds * 1000);
+  for (const end = performance.now() + 30000; !stage.isTold() && performance.now() < end;) await sleep(100);
+}
+
 async function restartRelay(stage, kill) {
   const relay = stage.relay();
   relay.kill(kill);
@@ -90,7 +97,7 @@ export const faults = {
     ends: 'relay',
     async inject(stage, seconds) {
       await restartRelay(stage, 'SIGKILL');
-      await sleep(seconds * 1000);
+      await untilTold(stage, seconds);
       await stage.startRelay();
     },
   },
@@ -126,7 +133,7 @@ export const faults = {
     ends: 'backends',
     async inject(stage, seconds) {
       ctl(stage, '-m', 'immediate', 'stop');
-      await sleep(seconds * 1000);
+      await untilTold(stage, seconds);
       ctl(stage, 'start');
     },
   },
@@ -287,7 +294,8 @@ export const faults = {
       ear.on('notification', ({ payload }) => { if (payload[0] === 'e' && recorded.length < 200) recorded.push(payload); });
       await ear.query(`LISTEN "${channel}"`);
       const end = performance.now() + seconds * 1000;
-      while (performance.now() < end) {
+      // A slow machine takes longer to bring something to record.
+      while (performance.now() < end || (recorded.length === 0 && performance.now() < end + 60000)) {
         const elsewhere = recorded.slice(-20).map((payload) => `e${ids[0]} ${payload.split(' ')[1]}`);
         for (const payload of [...garbage, ...ids.map((id) => `r${id}`), ...ids.map((id) => `c${id}`), 'pada', 'nada', ...recorded.slice(-20), ...elsewhere])
           await stage.world.sql('SELECT pg_notify($1, $2)', [channel, payload]);

@@ -12,7 +12,8 @@ import { HealthWatch, unexplainedEnds } from './health.mjs';
 import { faults } from './nemesis.mjs';
 import { Stage, sleep, until } from './stage.mjs';
 
-const READY_AGAIN = 15000; // milliseconds
+const READY_AGAIN = 30000; // milliseconds
+const ENOUGH_WITHIN = 300000;
 
 // mulberry32: small, seeded, the same everywhere.
 export function random(seed) {
@@ -36,11 +37,12 @@ export function shuffled(list, next) {
 
 /*
  * names: of nemesis.mjs, in this order. seconds: how long each lasts. limit:
- * milliseconds in which everybody must have caught up. program: the relay.
- * say: takes a line for people. Gives { anomalies, recovered: [{ name, ms }],
+ * milliseconds in which everybody must have caught up. enough: of a history, in
+ * how it is now; people go on until it gives true. program: the relay. say:
+ * takes a line for people. Gives { anomalies, recovered: [{ name, ms }],
  * history }.
  */
-export async function campaign(names, { seconds, limit = 60000, program, say = () => {} }) {
+export async function campaign(names, { seconds, limit = 60000, enough = () => true, program, say = () => {} }) {
   const stage = await Stage.open({ program });
   const health = new HealthWatch(stage.world.port);
   const recovered = [];
@@ -52,6 +54,7 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
     for (const name of names) {
       const began = performance.now();
       const ended = stage.ended();
+      stage.isTold = () => health.judge('down', began) === '';
       await faults[name].inject(stage, seconds);
       const wrong = seconds >= (faults[name].found ?? 0) ? health.judge(faults[name].health, began) : '';
       if (wrong) late.push({ kind: 'untruthful health', where: name, what: wrong });
@@ -68,6 +71,7 @@ export async function campaign(names, { seconds, limit = 60000, program, say = (
       }
       await sleep(500);
     }
+    await until('enough to judge', () => late.length > 0 || enough(stage.history), ENOUGH_WITHIN);
     history = await stage.finish(late.some(({ kind }) => kind === 'did not catch up'));
   } finally {
     await health.stop();

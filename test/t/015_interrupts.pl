@@ -78,7 +78,7 @@ is( $node->safe_psql('postgres', q{
 			FROM taskchat.task_events WHERE kind = 'task_update') e ON e.task_id = t.id
 		GROUP BY t.id ORDER BY 1}),
 	"a|0|0\nb|0|0", 'each change that was committed is told once and in order');
-is( $node->safe_psql('postgres', "SET statement_timeout = '10s';" . sending('ada', 'a') =~ s/SELECT seq/SELECT 'sent'/r),
+is( $node->safe_psql('postgres', "SET statement_timeout = '60s';" . sending('ada', 'a') =~ s/SELECT seq/SELECT 'sent'/r),
 	"\nsent", 'sending goes on');
 
 $node->stop;
