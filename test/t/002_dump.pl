@@ -206,7 +206,7 @@ append_to_file($script, q{
 });
 $node->safe_psql('source', q{SELECT taskchat.reopen_room('2')});
 my $writers = IPC::Run::start(
-	[ 'pgbench', '-n', '-c', '3', '-T', '120', '-f', $script, 'source' ],
+	[ 'pgbench', '-n', '-c', '3', '-T', '3600', '-f', $script, 'source' ],
 	'>', "$dir/pgbench.out", '2>', "$dir/pgbench.err");
 $node->poll_query_until('source', q{SELECT count(*) > 100 FROM taskchat.task_messages WHERE content = 'live'})
 	or die 'the writers do not write';
