@@ -50,7 +50,7 @@ test("npm's ws: frames, events, ping, close", async () => {
 });
 
 const curl = async (who, route, ...more) => {
-  const { stdout } = await promisify(execFile)('curl', ['-sS', '-m', '40', '-w', '\n%{http_code}', '-H', `Authorization: Bearer ${token(who)}`, ...more, `http://127.0.0.1:${world.port}${route}`]);
+  const { stdout } = await promisify(execFile)('curl', ['-sS', '-m', '120', '-w', '\n%{http_code}', '-H', `Authorization: Bearer ${token(who)}`, ...more, `http://127.0.0.1:${world.port}${route}`]);
   const [body, status] = stdout.split(/\n(?=\d+$)/);
   return { status: Number(status), body: JSON.parse(body) };
 };

@@ -20,7 +20,7 @@ const file = (name, text) => {
 };
 
 function run(args, env = {}) {
-  return spawnSync(program, args, { encoding: 'utf8', env: { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', ...env }, timeout: 20000 });
+  return spawnSync(program, args, { encoding: 'utf8', env: { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', ...env }, timeout: 60000 });
 }
 
 async function reload(relay, line) {

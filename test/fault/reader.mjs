@@ -43,9 +43,9 @@ export class Reader {
       let heartbeat;
       let quiet = 0;
       socket.on('open', () => {
-        // The far side may be gone without a word: no answer for 6 s ends it.
+        // The far side may be gone without a word: no answer for 20 s ends it.
         heartbeat = setInterval(() => {
-          if (++quiet > 3) socket.terminate();
+          if (++quiet > 10) socket.terminate();
           else this.ask({ type: 'ping' });
           this.joinMissing();
         }, 2000);

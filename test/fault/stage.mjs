@@ -42,7 +42,7 @@ export class Stage {
   }
 
   newPool() {
-    const pool = new pg.Pool({ connectionString: this.world.url, max: 12, connectionTimeoutMillis: 3000, idleTimeoutMillis: 0 });
+    const pool = new pg.Pool({ connectionString: this.world.url, max: 12, connectionTimeoutMillis: 15000, idleTimeoutMillis: 0 });
     pool.on('connect', (client) => client.on('error', () => {}));
     pool.on('error', () => {});
     return pool;

@@ -17,7 +17,7 @@ class Connection:
         self.events = []
 
     async def read(self):
-        return json.loads(await asyncio.wait_for(self.socket.recv(), 15))
+        return json.loads(await asyncio.wait_for(self.socket.recv(), 60))
 
     async def ask(self, **frame):
         self.refs += 1
