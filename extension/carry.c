@@ -32,7 +32,6 @@
 #define MESSAGE_SEQ 5
 #define MESSAGE_SENDER 6
 
-#define KEY_BYTES 32
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
 #define LONGEST_PAYLOAD (Min(8000, BLCKSZ - NAMEDATALEN - 128) - 1)	/* NOTIFY refuses more, or relays do */
@@ -81,15 +80,15 @@ static EVP_CIPHER_CTX *
 cipher_with(const unsigned char *key)
 {
 	static EVP_CIPHER_CTX *cipher = NULL;
-	static unsigned char its_key[KEY_BYTES];
+	static unsigned char its_key[CARRY_KEY_BYTES];
 
-	if (cipher && memcmp(key, its_key, KEY_BYTES) == 0)
+	if (cipher && memcmp(key, its_key, CARRY_KEY_BYTES) == 0)
 		return cipher;
 	EVP_CIPHER_CTX_free(cipher);
 	cipher = EVP_CIPHER_CTX_new();
 	if (cipher && EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, NULL) == 1)
 	{
-		memcpy(its_key, key, KEY_BYTES);
+		memcpy(its_key, key, CARRY_KEY_BYTES);
 		return cipher;
 	}
 	EVP_CIPHER_CTX_free(cipher);

@@ -176,7 +176,7 @@ waits_at(const char *place)
 		found = HeapTupleIsValid(systable_getnext(scan));
 		systable_endscan(scan);
 	}
-	table_close(pending, AccessShareLock);
+	table_close(pending, NoLock);
 	return found;
 }
 

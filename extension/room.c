@@ -73,6 +73,7 @@ at_relation_change(Datum arg, Oid relation)
 	int			i;
 
 	straight_forget(relation);
+	doorbell_forget(relation);
 	if (!OidIsValid(relation))
 		forget_all();
 	for (i = 0; i < known_count; i++)

@@ -225,10 +225,12 @@ extern HeapTuple message_send(Datum *values, bool *nulls, bool system, bool *dup
 
 /* doorbell.c */
 extern void doorbell_init(void);
+extern void doorbell_forget(Oid relation);
 extern void doorbell_ring(char kind, const char *rest);
 extern void doorbell_ring_room(char kind, int64 room_id);
 
 /* carry.c: an event that goes along with its bell */
+#define CARRY_KEY_BYTES 32
 extern void carry_note(int64 room_id, int64 seq);
 extern void carry_place(Relation messages, ItemPointer tid);
 extern char *carry_payload(const unsigned char *key, int64 *room_id);

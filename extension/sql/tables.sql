@@ -212,6 +212,13 @@ CREATE TABLE taskchat.doorbell_channel (
 INSERT INTO taskchat.doorbell_channel
 	VALUES ('taskchat_' || pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''),
 		pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat(pg_catalog.gen_random_uuid(), pg_catalog.gen_random_uuid(), pg_catalog.gen_random_uuid()), 'UTF8')));
+CREATE FUNCTION taskchat.forget_channel() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'taskchat_forget_channel' LANGUAGE C;
+COMMENT ON FUNCTION taskchat.forget_channel() IS 'Internal: sessions read the channel and its key anew';
+CREATE TRIGGER forget_channel AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskchat.doorbell_channel
+	FOR EACH STATEMENT EXECUTE FUNCTION taskchat.forget_channel();
+ALTER TABLE taskchat.doorbell_channel ENABLE ALWAYS TRIGGER forget_channel;
+COMMENT ON TRIGGER forget_channel ON taskchat.doorbell_channel IS 'Sessions keep what they have read here';
 COMMENT ON TABLE taskchat.doorbell_channel IS 'The NOTIFY channel of this database and the key of what it carries, told to relays only';
 
 CREATE TABLE taskchat.database_epoch (epoch text PRIMARY KEY);

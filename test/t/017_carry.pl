@@ -75,6 +75,28 @@ is(rung($send), "r$room{1}", 'without a key nothing goes along');
 $node->safe_psql('postgres', "UPDATE taskchat.doorbell_channel SET seal = sha256('x')");
 is(rung($send), "e$room{1} 400", 'another key is used at once');
 
+# A session that has sent before knows of each change, and of none that was taken back.
+my $session = $node->background_psql('postgres');
+my $carries = sub {
+	my ($statements, $end) = @_;
+	$session->query_safe("BEGIN; SELECT FROM taskchat.act_as('ada'); $statements; $end");
+	return join ' ', $listener->query_safe('SELECT') =~ /with payload "(.)/g;
+};
+is($carries->($send, 'COMMIT'), 'e', 'a session sends');
+$node->safe_psql('postgres', 'UPDATE taskchat.doorbell_channel SET seal = NULL');
+is($carries->($send, 'COMMIT'), 'r', 'it hears that the key has gone');
+is($carries->("UPDATE taskchat.doorbell_channel SET seal = sha256('y'); $send", 'ROLLBACK'), '', 'its own key is rolled back');
+is($carries->($send, 'COMMIT'), 'r', 'and is not used');
+is($carries->("SAVEPOINT s; UPDATE taskchat.doorbell_channel SET seal = sha256('y'), channel = 'elsewhere'; ROLLBACK TO s; $send", 'COMMIT'), 'r', 'nor after a savepoint');
+$node->safe_psql('postgres', qq{
+	SET session_replication_role = replica;
+	BEGIN; TRUNCATE taskchat.doorbell_channel; INSERT INTO taskchat.doorbell_channel VALUES ('$channel', sha256('z')); COMMIT});
+is($carries->($send, 'COMMIT'), 'e', 'and that there is another');
+$node->safe_psql('postgres', "UPDATE taskchat.doorbell_channel SET channel = 'elsewhere'");
+is($carries->($send, 'COMMIT'), '', 'and where it is to ring');
+$node->safe_psql('postgres', "UPDATE taskchat.doorbell_channel SET channel = '$channel'");
+$session->quit;
+
 $node->safe_psql('postgres', q{
 	CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
 $node->safe_psql('latin', q{
