@@ -110,12 +110,14 @@ test('a reader that does not read is closed, costs little, and catches up', asyn
   slow.socket._socket.pause();
   const content = 'x'.repeat(16000);
   let peak = 0;
+  let last = joined.last_seq;
   for (let i = 0; i < 64; i++) {
     await world.sql(`DO $$ BEGIN PERFORM taskchat.act_as('eve'); FOR i IN 1 .. 16 LOOP PERFORM taskchat.send_message('flood', '${content}'); END LOOP; END $$`);
     peak = Math.max(peak, memory());
+    // Who reads is waited for: what a busy machine had to catch up with could be too much at once for her, too.
+    last += 16;
+    await quick.event('message_received', (e) => e.seq === last);
   }
-  const last = joined.last_seq + 64 * 16;
-  await quick.event('message_received', (e) => e.seq === last);
   assert.equal(quick.of('message_received').length, 64 * 16);
   assert.ok(peak - start < 64 * 1024, `the relay grew by ${peak - start} KiB`);
   slow.socket._socket.resume();
