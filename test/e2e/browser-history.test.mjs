@@ -75,7 +75,7 @@ function restsForFrames(scroller, wanted) {
   });
 }
 
-test(`${MESSAGES} messages scroll to the top, none missing, no hole in the view`, { timeout: 300_000 }, async (t) => {
+test(`${MESSAGES} messages scroll to the top, none missing, no hole in the view`, { timeout: 900_000 }, async (t) => {
   const result = await page.evaluate(scrollToTop);
   const frames = result.frames.slice(1).sort((a, b) => a - b);
   const at = (part) => frames[Math.floor(frames.length * part)].toFixed(1);

@@ -371,6 +371,7 @@ describe('writing', () => {
 		await settle();
 		const seconds = (): number => Number(/Sending again in (\d+) s/.exec(screen.getByTestId('slow-down').textContent)?.[1]);
 		const first = seconds();
+		expect(first).toBeGreaterThan(30);
 		expect(first).toBeLessThanOrEqual(60);
 		await waitFor(() => expect(seconds()).toBeLessThan(first));
 	});
