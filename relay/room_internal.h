@@ -13,9 +13,8 @@
 
 #define RING_SIZE 64			/* recent frames kept for late joiners */
 #define CROWD 64				/* seats from which on events may wait for each other */
-#define COMPANY 4				/* events that go out together at least, where so many are expected in time */
-
-#define SLOW_PACE 64				/* ms between events after which none is expected */
+#define COMPANY 4				/* so many events at most are waited for */
+#define SLOW_PACE 64			/* ms between events after which none is expected */
 
 /* One session in one room. */
 struct Seat
