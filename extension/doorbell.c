@@ -1,7 +1,7 @@
 /*
  * doorbell.c
- *	  NOTIFY with ids only, or with an event under seal (see carry.c), rung just
- *	  before commit.
+ *	  Bells with ids only, or with an event under seal (see carry.c): by NOTIFY,
+ *	  rung just before commit, or through shared memory after it (see queue.c).
  *
  * Bells gather during the transaction and survive ROLLBACK TO: one too many
  * only makes a relay look once more, one too few would leave it waiting for
@@ -34,11 +34,28 @@
  */
 static double queue_limit = 0.5;
 
+typedef enum DoorbellMode
+{
+	DOORBELL_INLINE,			/* NOTIFY */
+	DOORBELL_SHARED				/* queue.c */
+} DoorbellMode;
+
+static const struct config_enum_entry modes[] = {
+	{"inline", DOORBELL_INLINE, false},
+	{"shared", DOORBELL_SHARED, false},
+	{NULL, 0, false}
+};
+
+static int	mode = DOORBELL_INLINE;
+
 /* All of it is in TopTransactionContext. */
 static List *bells = NIL;		/* char * */
 static HTAB *known = NULL;		/* the same, once they are many; of char * */
 static char *channel = NULL;
 static unsigned char *seal = NULL;	/* the key; NULL: no event goes along */
+static char *carried = NULL;	/* the bell that brings an event along; NULL: none does */
+static char plain[MAXINT8LEN + 2];	/* without the event it would be this one */
+static bool put_aside = false;	/* the bells go into the queue after the commit */
 
 PG_FUNCTION_INFO_V1(taskchat_ring);
 PG_FUNCTION_INFO_V1(taskchat_forget_channel);
@@ -142,6 +159,7 @@ take_channel(void)
 }
 
 #define MANY_BELLS 8
+#define LONGEST_BELL 1000		/* far more than an id has, and less than NOTIFY takes */
 
 static uint32
 hash_bell(const void *key, Size size)
@@ -194,8 +212,10 @@ doorbell_ring(char kind, const char *rest)
 	MemoryContext old;
 	char	   *payload;
 
-	if (channel == NULL)
-		take_channel();
+	if (strlen(rest) > LONGEST_BELL)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a doorbell's text is too long")));
+	(void) doorbell_channel();
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	payload = psprintf("%c%s", kind, rest);
 	if ((bells != NIL && strcmp(llast(bells), payload) == 0) || rung_before(payload))
@@ -223,50 +243,76 @@ taskchat_ring(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/*
- * Notify of what has gathered; Async_Notify leaves out what was already said in
- * this transaction.  usage: of the notification queue.  Events take ten times a
- * bell's place in it, and are left out early where somebody doesn't read on.
- */
+/* See whether one of the bells can bring its event along. */
 static void
-ring_all(double usage)
+carry_event(void)
 {
-	char		plain[MAXINT8LEN + 2] = "";
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	int64		room_id;
-	char	   *carried = usage <= queue_limit / 8 ? carry_payload(seal, &room_id) : NULL;
-	ListCell   *cell;
 
+	carried = carry_payload(seal, &room_id);
 	if (carried)
 	{
 		plain[0] = 'r';
 		(void) pg_lltoa(room_id, plain + 1);
 	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Notify of what has gathered; Async_Notify leaves out what was already said in
+ * this transaction.  Events take ten times a bell's place in the notification
+ * queue, and are left out early where somebody doesn't read on.
+ */
+static void
+notify_all(void)
+{
+	double		usage = DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0));
+	ListCell   *cell;
+
+	if (usage > queue_limit)
+		return;
+	if (usage <= queue_limit / 8)
+		carry_event();
 	foreach(cell, bells)
-		Async_Notify(channel, strcmp(lfirst(cell), plain) == 0 ? carried : lfirst(cell));
+		Async_Notify(channel, carried && strcmp(lfirst(cell), plain) == 0 ? carried : lfirst(cell));
+}
+
+static void
+ring_all(void)
+{
+	if (mode == DOORBELL_INLINE)
+	{
+		notify_all();
+		return;
+	}
+	carry_event();
+	put_aside = true;
 }
 
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	double		usage;
-
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			pending_at_commit();	/* it may ring */
-			if (bells == NIL)
-				break;
-			usage = DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0));
-			if (usage <= queue_limit)
-				ring_all(usage);
+			if (bells != NIL)
+				ring_all();
+			queue_hear();
 			break;
 		case XACT_EVENT_COMMIT:
+			if (put_aside)
+				queue_put(bells, plain, carried);
+			/* FALLTHROUGH */
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			bells = NIL;
 			known = NULL;
 			channel = NULL;
 			seal = NULL;
+			carried = NULL;
+			put_aside = false;
 			carry_forget();
 			straight_end();
 			pending_forget();
@@ -276,9 +322,34 @@ at_transaction_event(XactEvent event, void *arg)
 	}
 }
 
+/* The channel that relays listen on, until the transaction's end. */
+const char *
+doorbell_channel(void)
+{
+	if (channel == NULL)
+		take_channel();
+	return channel;
+}
+
+static bool
+check_mode(int *value, void **extra, GucSource source)
+{
+	if (*value != DOORBELL_SHARED || queue_exists())
+		return true;
+	GUC_check_errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	GUC_check_errmsg("taskchat.doorbell = 'shared' needs the library's share of the server's memory");
+	GUC_check_errhint("Add taskchat to shared_preload_libraries, and restart the server.");
+	return false;
+}
+
 void
 doorbell_init(void)
 {
+	DefineCustomEnumVariable("taskchat.doorbell",
+							 "How commits are made known to relays.",
+							 "By NOTIFY (inline), or through shared memory, which takes taskchat in shared_preload_libraries (shared).",
+							 &mode, DOORBELL_INLINE, modes,
+							 PGC_SUSET, 0, check_mode, NULL, NULL);
 	DefineCustomRealVariable("taskchat.doorbell_queue_limit",
 							 "Share of the notification queue above which no bell is rung; for tests.", NULL,
 							 &queue_limit, 0.5, 0, 1,

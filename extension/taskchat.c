@@ -15,19 +15,9 @@ PG_MODULE_MAGIC;
 int			max_content_bytes = 16384;
 char	   *allowed_file_schemes = NULL;
 static int	edit_window = 24 * 60 * 60;
-static char *doorbell_mode = NULL;
 static int	database_number = 0;
 
 void		_PG_init(void);
-
-static bool
-check_doorbell(char **value, void **extra, GucSource source)
-{
-	if (strcmp(*value, "inline") == 0)
-		return true;
-	GUC_check_errdetail("The only doorbell of this version is \"inline\".");
-	return false;
-}
 
 void
 _PG_init(void)
@@ -44,16 +34,13 @@ _PG_init(void)
 							"How long after sending a message may be edited.", NULL,
 							&edit_window, 24 * 60 * 60, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
-	DefineCustomStringVariable("taskchat.doorbell",
-							   "How commits are made known to relays.", NULL,
-							   &doorbell_mode, "inline",
-							   PGC_SUSET, 0, check_doorbell, NULL, NULL);
 	DefineCustomIntVariable("taskchat.database_number",
 							"Upper 15 bits of the room ids made here; read by CREATE EXTENSION.", NULL,
 							&database_number, 0, 0, 32767,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	identity_init();
 	room_init();
+	queue_init();
 	doorbell_init();
 	patience_init();
 	stage_init();

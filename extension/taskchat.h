@@ -226,8 +226,18 @@ extern HeapTuple message_send(Datum *values, bool *nulls, bool system, bool *dup
 /* doorbell.c */
 extern void doorbell_init(void);
 extern void doorbell_forget(Oid relation);
+extern const char *doorbell_channel(void);
 extern void doorbell_ring(char kind, const char *rest);
 extern void doorbell_ring_room(char kind, int64 room_id);
+
+/* queue.c: bells through shared memory */
+extern void queue_init(void);
+extern bool queue_exists(void);
+extern void queue_put(const List *payloads, const char *plain, const char *carried);
+extern void queue_hear(void);
+
+/* wake.c */
+extern void wake_early(void);
 
 /* carry.c: an event that goes along with its bell */
 #define CARRY_KEY_BYTES 32

@@ -13,8 +13,6 @@
  */
 #include "taskchat.h"
 
-#include "fmgr.h"
-
 #ifdef __linux__
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -22,8 +20,6 @@
 #endif
 
 #define TURN 100000				/* nanoseconds: the shortest that Linux grants */
-
-PG_FUNCTION_INFO_V1(taskchat_wake_early);
 
 #if defined(SYS_sched_getattr) && defined(SYS_sched_setattr)
 
@@ -75,11 +71,10 @@ take_short_turns(void)
 
 #endif
 
-/* wake_early(): until the session's end.  Events come without it too, only later. */
-Datum
-taskchat_wake_early(PG_FUNCTION_ARGS)
+/* Until the session's end.  Events come without it too, only later. */
+void
+wake_early(void)
 {
 	if (!take_short_turns())
 		ereport(DEBUG1, (errmsg("could not ask for short turns on the processor: %m")));
-	PG_RETURN_VOID();
 }

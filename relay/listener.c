@@ -14,7 +14,7 @@
 #include "log.h"
 #include "pgconn.h"
 
-#define INTERFACE_NUMBER 5
+#define INTERFACE_NUMBER 6
 #define HEARTBEAT 2.0
 #define HEARTBEAT_TIMEOUT 7.0
 #define QUEUE_FULL "54000"		/* how NOTIFY says so */

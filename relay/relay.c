@@ -183,6 +183,15 @@ relay_end_old_epoch(Relay *relay)
 	}
 }
 
+/* Asks for all that bells might have told.  missed: some may have rung that nobody heard. */
+static void
+relay_look_again(Relay *relay, bool missed)
+{
+	room_look_again_all(relay, missed);
+	presence_look_again_all(relay);
+	api_poll(relay);
+}
+
 static void
 relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes)
 {
@@ -196,9 +205,7 @@ relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes
 		watch_forget_epoch(relay);
 		api_forget_epoch(relay);
 	}
-	room_look_again_all(relay, relay->was_up);
-	presence_look_again_all(relay);
-	api_poll(relay);
+	relay_look_again(relay, relay->was_up);
 	relay->was_up = true;
 }
 
@@ -263,6 +270,9 @@ relay_bell(void *arg, const char *payload)
 			break;
 		case 't':
 			relay_typing_bell(relay, rest);
+			break;
+		case 'o':
+			relay_look_again(relay, true);
 			break;
 		default:
 			break;

@@ -2,7 +2,7 @@
  * relay: what the relay daemon calls.  This comment is the contract between
  * the two halves; both sides change together and raise the interface number.
  *
- * INTERFACE NUMBER 5
+ * INTERFACE NUMBER 6
  *
  * Who: role taskchat_relay.  Every call is one statement outside BEGIN, so it
  * is one transaction.  A result counts only when the server has reported the
@@ -13,8 +13,10 @@
  *     First call on each connection.  channel: what to LISTEN to.  epoch: of
  *     the database; when it differs from the one seen before, every room's
  *     epoch has changed.  seal: the key of what bells carry, 64 hexadecimal
- *     digits; NULL: they carry nothing.  From then on the session is let onto
- *     the processor early (wake.c), as it is the one that listens.
+ *     digits; NULL: they carry nothing.  From then on the session is a
+ *     listener: it hears bells that go through shared memory (queue.c) as
+ *     notifications on the channel, once it LISTENs there, and is let onto the
+ *     processor early (wake.c).
  *
  *   relay_run(users text[], frames text[], wait boolean, max_bytes int,
  *             max_events int, max_rooms int) →
@@ -118,7 +120,8 @@
  *   relay_typing(rooms bigint[], users text[], typing boolean[]) → void
  *     Rings typing for other relays.
  *
- * The doorbell's payloads (NOTIFY): a letter and an id.
+ * The doorbell's payloads, as notifications whether they come by NOTIFY or
+ * through shared memory: a letter and an id.
  *   r<room_id>             the room's line moved: relay_fetch
  *   e<room_id> <base64>    the same, and the event is in it, see below
  *   c<room_id>             cursors moved: relay_cursors
@@ -128,6 +131,7 @@
  *   m<user_id>             came into rooms or left some: relay_attach
  *   x<user_id>             end_sessions(): relay_attach
  *   h<text>                a relay's own heartbeat: ignored by all others
+ *   o                      bells were lost: look at everything
  * A payload may be lost, doubled, late or forged, and does no harm: it only
  * makes the relay look.
  *
@@ -141,9 +145,9 @@
  * one like r.
  */
 
-CREATE FUNCTION taskchat.wake_early() RETURNS void
-	AS 'MODULE_PATHNAME', 'taskchat_wake_early' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION taskchat.wake_early() IS 'Internal: the session comes onto the processor sooner';
+CREATE FUNCTION taskchat.become_listener() RETURNS void
+	AS 'MODULE_PATHNAME', 'taskchat_become_listener' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION taskchat.become_listener() IS 'Internal: the session hears the doorbell in shared memory, and comes onto the processor sooner';
 
 CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT channel text, OUT epoch text, OUT max_content_bytes int,
 		OUT seal text)
@@ -151,12 +155,12 @@ CREATE FUNCTION taskchat.relay_hello(OUT interface int, OUT version text, OUT ch
 AS $$
 BEGIN
 	PERFORM taskchat.current_user_id();	-- loads the library, which knows the settings
-	interface := 5;
+	interface := 6;
 	SELECT x.extversion INTO version FROM pg_extension x WHERE x.extname = 'taskchat';
 	SELECT c.channel, encode(c.seal, 'hex') INTO channel, seal FROM taskchat.doorbell_channel c;
 	epoch := taskchat.room_epoch(0);
 	max_content_bytes := current_setting('taskchat.max_content_bytes')::int;
-	PERFORM taskchat.wake_early();
+	PERFORM taskchat.become_listener();
 END
 $$;
 COMMENT ON FUNCTION taskchat.relay_hello() IS 'Relay: what it must know at connect';

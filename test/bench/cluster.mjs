@@ -8,12 +8,14 @@ import path from 'node:path';
 const script = new URL('../env/cluster.sh', import.meta.url).pathname;
 
 // fsync stays on. No autovacuum and no checkpoint in the middle: they would fall on some and not on others.
+// The library is preloaded, which only taskchat's own databases take notice of.
 const CONF = `fsync = on
 max_connections = 250
 shared_buffers = 256MB
 max_wal_size = 8GB
 checkpoint_timeout = 1h
 autovacuum = off
+shared_preload_libraries = 'taskchat'
 `;
 
 export class Cluster {
@@ -58,7 +60,8 @@ export class Cluster {
       await peer.prepare({ sql: (text) => this.sql(template, text), rooms });
       this.templates.set(id, template);
     }
-    await this.sql('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE);\nCREATE DATABASE ${name} TEMPLATE ${this.templates.get(id)};\nCHECKPOINT;`);
+    const settings = Object.entries(peer.settings ?? {}).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}';`);
+    await this.sql('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE);\nCREATE DATABASE ${name} TEMPLATE ${this.templates.get(id)};\n${settings.join('\n')}\nCHECKPOINT;`);
   }
 
   // From now on the relay's statements in this database are logged. Returns what counts the batches among them.

@@ -27,7 +27,7 @@ const GROWTH = {
 export function plots(summary, titles) {
   const drawn = {};
   for (const [name, figures] of Object.entries(FIGURES)) {
-    if (summary[name]) drawn[name] = plot(workloads[name].title, figures, Object.entries(summary[name]).map(([peer, row]) => ({ name: titles[peer], row, ours: peer === 'taskchat' })));
+    if (summary[name]) drawn[name] = plot(workloads[name].title, figures, Object.entries(summary[name]).map(([peer, row]) => ({ name: titles[peer], row, ours: peer.startsWith('taskchat') })));
   }
   const grown = Object.entries(GROWTH).filter(([name]) => summary[name]?.taskchat);
   if (grown.length > 0) drawn.growth = plot('Growth: taskchat, 500 messages a second to rooms of two', ['message', 'postgres'], grown.map(([name, title]) => ({ name: title, row: summary[name].taskchat, ours: true })));

@@ -21,14 +21,14 @@ import nchan from './peers/nchan.mjs';
 import nodeWs from './peers/node-ws.mjs';
 import { raw, rawCoalesced } from './peers/raw.mjs';
 import socketio from './peers/socketio.mjs';
-import taskchat from './peers/taskchat.mjs';
+import taskchat, { inline } from './peers/taskchat.mjs';
 import { plots } from './plots.mjs';
 import { summarize, table, told } from './report.mjs';
 import { targets } from './targets.mjs';
 import { workloads } from './workloads.mjs';
 
 const here = path.dirname(new URL(import.meta.url).pathname);
-export const peers = Object.fromEntries([taskchat, nodeWs, socketio, nchan, raw, rawCoalesced, floor, floorOne].map((peer) => [peer.name, peer]));
+export const peers = Object.fromEntries([taskchat, inline, nodeWs, socketio, nchan, raw, rawCoalesced, floor, floorOne].map((peer) => [peer.name, peer]));
 
 // Processors that this process may run on.
 function processors() {

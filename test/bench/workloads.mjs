@@ -28,11 +28,11 @@ export const workloads = {
     ...oneRoom, args: { senders: 4, rate: 100, messages: 600, warm: 100 },
   },
   'w2-closed': {
-    title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: [...databases, 'raw', 'pgbench'],
+    title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: ['taskchat', 'taskchat-inline', 'node-ws', 'socketio', 'raw', 'pgbench'],
     ...pairs(5000), args: { senders: 100, messages: 15000, warm: 2000 },
   },
   'w2-paced': {
-    title: 'W2: 2,500 rooms of two, 1,000 messages a second', peers: [...databases, 'raw'],
+    title: 'W2: 2,500 rooms of two, 1,000 messages a second', peers: ['taskchat', 'taskchat-inline', 'node-ws', 'socketio', 'raw'],
     ...pairs(5000), args: { senders: 16, rate: 1000, messages: 8000, warm: 1000 },
   },
   'w2-acks': {

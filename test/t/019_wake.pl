@@ -74,8 +74,8 @@ like($listener->query_safe('SELECT interface FROM taskchat.relay_hello()'), qr/^
 is_deeply([ scheduling($pid) ], [ $nice, $SHORT ], 'its turns are short now, and it is as nice as before');
 is_deeply([ scheduling($other_pid) ], [ $nice, $turn ], 'turns of another session are not');
 
-my (undef, undef, $error) = $node->psql('postgres', 'SELECT taskchat.wake_early()', extra_params => [ '-U', 'relay' ]);
-like($error, qr/permission denied for function wake_early/, 'nobody else may ask for it');
+my (undef, undef, $error) = $node->psql('postgres', 'SELECT taskchat.become_listener()', extra_params => [ '-U', 'relay' ]);
+like($error, qr/permission denied for function become_listener/, 'nobody else may ask for it');
 
 $listener->quit;
 $other->quit;

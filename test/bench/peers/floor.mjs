@@ -7,7 +7,7 @@ const script = ({ rooms, roomsEach = 1 }) => `\\set room random(0, ${rooms - 1})
 SELECT taskchat.act_as('u' || :user::int), (taskchat.send_message('b' || :room::int, '@1:1@' || repeat('x', 58))).seq;
 `;
 
-const peer = (name, title, more) => ({ name, title, prepare: taskchat.prepare, script, ...more });
+const peer = (name, title, more) => ({ name, title, prepare: taskchat.prepare, settings: taskchat.settings, script, ...more });
 
 export const floor = peer('pgbench', 'pgbench, no relay', {});
 export const floorOne = peer('pgbench-1', 'pgbench, one connection', { connections: 1 });

@@ -1,8 +1,9 @@
 // taskchat itself. prepare() wants the extension in the database and the role
 // bench_relay in the cluster.
-export default {
+const taskchat = {
   name: 'taskchat',
   title: 'taskchat',
+  settings: { 'taskchat.doorbell': 'shared' },
   statement: 'SELECT taskchat.act_as($1), (taskchat.send_message($2, $3)).seq',
   async prepare({ sql, rooms }) {
     const created = rooms.map(({ task, users }) => `('${task}', '${users[0]}')`);
@@ -37,3 +38,8 @@ VACUUM ANALYZE;`);
     ['resume_room', '{"task_id":"{task}","after_seq":{seq},"epoch":"{epoch}"}'],
   ],
 };
+
+export default taskchat;
+
+// As it is set up without a line in postgresql.conf.
+export const inline = { ...taskchat, name: 'taskchat-inline', title: 'taskchat, doorbell inline', settings: {} };
