@@ -213,8 +213,7 @@ doorbell_ring(char kind, const char *rest)
 	char	   *payload;
 
 	if (strlen(rest) > LONGEST_BELL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a doorbell's text is too long")));
+		elog(ERROR, "a doorbell's text is too long");
 	(void) doorbell_channel();
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	payload = psprintf("%c%s", kind, rest);
