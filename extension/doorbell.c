@@ -345,8 +345,7 @@ void
 doorbell_init(void)
 {
 	DefineCustomEnumVariable("taskchat.doorbell",
-							 "How commits are made known to relays.",
-							 "By NOTIFY (inline), or through shared memory, which takes taskchat in shared_preload_libraries (shared).",
+							 "How commits are made known to relays: by NOTIFY (inline), or through shared memory (shared).", NULL,
 							 &mode, DOORBELL_INLINE, modes,
 							 PGC_SUSET, 0, check_mode, NULL, NULL);
 	DefineCustomRealVariable("taskchat.doorbell_queue_limit",

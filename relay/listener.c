@@ -156,6 +156,13 @@ on_lost(void *arg, const char *reason)
 		listener->events->down(listener->arg);
 }
 
+/* That bells were lost costs a look at everything: only the own server process says so. */
+static bool
+is_genuine(const Listener *listener, const char *payload, int backend)
+{
+	return payload[0] != 'o' || backend == pgconn_backend(listener->conn);
+}
+
 static void
 on_notified(void *arg, const char *payload, int backend)
 {
@@ -163,7 +170,7 @@ on_notified(void *arg, const char *payload, int backend)
 
 	if (strcmp(payload, listener->heartbeat) == 0)
 		listener->heard_at = clock_seconds();
-	else if (payload[0] != 'h' && listener->state == LISTENER_UP)
+	else if (payload[0] != 'h' && listener->state == LISTENER_UP && is_genuine(listener, payload, backend))
 		listener->events->bell(listener->arg, payload, backend);
 }
 

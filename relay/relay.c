@@ -272,6 +272,7 @@ relay_bell(void *arg, const char *payload)
 			relay_typing_bell(relay, rest);
 			break;
 		case 'o':
+			log_write(LOG_LEVEL_WARNING, "relay", 0, "the database had more news than it could keep: all rooms are looked at");
 			relay_look_again(relay, true);
 			break;
 		default:

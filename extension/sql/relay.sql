@@ -131,7 +131,8 @@
  *   m<user_id>             came into rooms or left some: relay_attach
  *   x<user_id>             end_sessions(): relay_attach
  *   h<text>                a relay's own heartbeat: ignored by all others
- *   o                      bells were lost: look at everything
+ *   o                      bells were lost: look at everything.  It counts only
+ *                          where the listening session's own process says so
  * A payload may be lost, doubled, late or forged, and does no harm: it only
  * makes the relay look.
  *

@@ -105,8 +105,8 @@ export class Client {
 }
 
 export class World {
-  // env: of PostgreSQL's environment.
-  static async open(settings = {}, { env = {} } = {}) {
+  // env: of PostgreSQL's environment; doorbell: 'shared' is preloaded for it.
+  static async open(settings = {}, { env = {}, doorbell = 'inline' } = {}) {
     const world = new World();
     world.directory = fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'w-'));
     world.settings = settings;
@@ -114,7 +114,9 @@ export class World {
     world.clients = [];
     world.log = '';
     fs.mkdirSync(path.join(world.directory, 'pg'), { mode: 0o700 });
-    world.url = execFileSync(clusterScript, ['start', path.join(world.directory, 'pg')], { encoding: 'utf8', env: { ...process.env, ...env } }).trim().split('\n').pop();
+    const conf = path.join(world.directory, 'more.conf');
+    fs.writeFileSync(conf, doorbell === 'shared' ? "shared_preload_libraries = 'taskchat'\ntaskchat.doorbell = 'shared'\n" : '');
+    world.url = execFileSync(clusterScript, ['start', path.join(world.directory, 'pg')], { encoding: 'utf8', env: { ...process.env, ...env, TASKCHAT_PG_CONF: conf } }).trim().split('\n').pop();
     await world.connect();
     await world.sql('CREATE ROLE e2e_relay LOGIN IN ROLE taskchat_relay');
     world.port = await freePort();

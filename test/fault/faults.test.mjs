@@ -13,12 +13,16 @@ const SELECTION = ['relay killed', 'listener terminated', 'commands stopped', 'l
 const written = ({ writes }) => writes.filter((write) => write.outcome === 'ok').length > 300;
 const told = ({ connections }) => connections.reduce((sum, { log }) => sum + log.length, 0) > 5000;
 
-test('nothing lost, nothing twice, in order, nothing to strangers', async () => {
-  const { anomalies, recovered, history } = await campaign(SELECTION, { seconds: 2, enough: written });
-  assert.deepEqual(anomalies, []);
-  assert.equal(recovered.length, SELECTION.length);
-  assert.ok(written(history), 'too little was written to prove anything');
-});
+const SHARED = ['relay killed', 'listener terminated', 'bells run over', 'lock held', 'bells forged', 'database crashed', 'late commit'];
+
+for (const [doorbell, names] of [['inline', SELECTION], ['shared', SHARED]]) {
+  test(`nothing lost, nothing twice, in order, nothing to strangers; doorbell ${doorbell}`, async () => {
+    const { anomalies, recovered, history } = await campaign(names, { seconds: 2, doorbell, enough: written });
+    assert.deepEqual(anomalies, []);
+    assert.equal(recovered.length, names.length);
+    assert.ok(written(history), 'too little was written to prove anything');
+  });
+}
 
 for (const name of Object.keys(mutants)) {
   test(`a relay that ${name === 'without catch-up' ? 'does not catch up' : name} is found out`, async () => {

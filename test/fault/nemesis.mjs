@@ -287,11 +287,12 @@ export const faults = {
     async inject(stage, seconds) {
       const [{ channel }] = await stage.world.sql('SELECT channel FROM taskchat.doorbell_channel');
       const [{ ids }] = await stage.world.sql('SELECT array_agg(room_id) AS ids FROM taskchat.task_rooms');
-      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000),
+      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000), 'o',
         'e', 'e ', `e${ids[0]}`, `e${ids[0]} `, `e${ids[0]} AAAA`, `e${ids[0]} ${'A'.repeat(7000)}`];
       const recorded = [];
       const ear = await stage.newPool().connect();
       ear.on('notification', ({ payload }) => { if (payload[0] === 'e' && recorded.length < 200) recorded.push(payload); });
+      await ear.query('SELECT taskchat.relay_hello()');
       await ear.query(`LISTEN "${channel}"`);
       const end = performance.now() + seconds * 1000;
       // A slow machine takes longer to bring something to record.
@@ -303,6 +304,20 @@ export const faults = {
       }
       ear.release(true);
       if (recorded.length === 0) throw new Error('no message came with its bell');
+    },
+  },
+  'bells run over': {
+    about: 'the LISTEN backend stands still while more bells ring than shared memory holds, or than are read at once',
+    health: 'up',
+    async inject(stage, seconds) {
+      const { listen } = await stage.backends();
+      for (const pid of listen) process.kill(pid, 'SIGSTOP');
+      try {
+        await stage.world.sql("SELECT count(taskchat.ring('r', i::text)) FROM generate_series(1000000, 1100000) AS i");
+        await sleep(Math.min(seconds, 3) * 1000);
+      } finally {
+        for (const pid of listen) process.kill(pid, 'SIGCONT');
+      }
     },
   },
   'notification queue full': {

@@ -1,10 +1,11 @@
 // Runs faults one after the other under load and judges what everybody saw.
 //
-//   node run.mjs [--seed N] [--seconds S] [--only "a,b"] [--rounds N] [--history FILE]
+//   node run.mjs [--seed N] [--seconds S] [--only "a,b"] [--rounds N] [--history FILE] [--doorbell inline|shared]
 //
-// --seconds: how long each fault lasts. The order comes from the seed. Prints a
-// line a fault (time to recover from the fault's end) and the anomalies; ends
-// with 1 if there is one.
+// --seconds: how long each fault lasts. The order comes from the seed. Where no
+// doorbell is named it is shared where seed and round make an even sum, inline
+// otherwise. Prints a line a fault (time to recover from the fault's end) and the
+// anomalies; ends with 1 if there is one.
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { check, summary } from './checker.mjs';
@@ -38,12 +39,12 @@ export function shuffled(list, next) {
 /*
  * names: of nemesis.mjs, in this order. seconds: how long each lasts. limit:
  * milliseconds in which everybody must have caught up. enough: of a history, in
- * how it is now; people go on until it gives true. program: the relay. say:
- * takes a line for people. Gives { anomalies, recovered: [{ name, ms }],
+ * how it is now; people go on until it gives true. program: the relay.
+ * doorbell: as in World. say: takes a line for people. Gives { anomalies, recovered: [{ name, ms }],
  * history }.
  */
-export async function campaign(names, { seconds, limit = 60000, enough = () => true, program, say = () => {} }) {
-  const stage = await Stage.open({ program });
+export async function campaign(names, { seconds, limit = 60000, enough = () => true, program, doorbell, say = () => {} }) {
+  const stage = await Stage.open({ program, doorbell });
   const health = new HealthWatch(stage.world.port);
   const recovered = [];
   const late = [];
@@ -83,14 +84,15 @@ export async function campaign(names, { seconds, limit = 60000, enough = () => t
 
 async function main() {
   const { values } = parseArgs({ options: { seed: { type: 'string', default: '1' }, seconds: { type: 'string', default: '4' }, only: { type: 'string' },
-    rounds: { type: 'string', default: '1' }, history: { type: 'string' } } });
+    rounds: { type: 'string', default: '1' }, history: { type: 'string' }, doorbell: { type: 'string' } } });
   const next = random(Number(values.seed));
   const chosen = values.only ? values.only.split(',').map((name) => name.trim()) : Object.keys(faults);
   for (const name of chosen) if (!faults[name]) throw new Error(`no fault is called "${name}"`);
   let bad = 0;
   for (let round = 1; round <= Number(values.rounds); round++) {
-    console.log(`# seed ${values.seed}, round ${round}`);
-    const { anomalies, recovered, history } = await campaign(shuffled(chosen, next), { seconds: Number(values.seconds), say: console.log });
+    const doorbell = values.doorbell ?? ['shared', 'inline'][(Number(values.seed) + round) % 2];
+    console.log(`# seed ${values.seed}, round ${round}, doorbell ${doorbell}`);
+    const { anomalies, recovered, history } = await campaign(shuffled(chosen, next), { seconds: Number(values.seconds), doorbell, say: console.log });
     const ok = history.writes.filter((write) => write.outcome === 'ok').length;
     console.log(`# ${history.writes.length} writes (${ok} acknowledged), ${history.connections.length} connections, ${history.connections.reduce((sum, c) => sum + c.log.length, 0)} frames`);
     if (values.history) fs.writeFileSync(values.history, JSON.stringify(history));

@@ -1,7 +1,7 @@
 // A long run at a moderate rate with random faults: does memory grow, do
 // descriptors leak, is anything lost over time?
 //
-//   node soak.mjs [--seconds 3600] [--seed 1] [--every 30] [--pause 150]
+//   node soak.mjs [--seconds 3600] [--seed 1] [--every 30] [--pause 150] [--doorbell shared]
 //
 // Three phases, by what the faults in them take away, so that there are long
 // lives to look at:
@@ -150,9 +150,10 @@ function table(samples) {
 
 async function main() {
   const { values } = parseArgs({ options: { seed: { type: 'string', default: '1' }, seconds: { type: 'string', default: '3600' },
-    every: { type: 'string', default: '30' }, pause: { type: 'string', default: '150' } } });
+    every: { type: 'string', default: '30' }, pause: { type: 'string', default: '150' },
+    doorbell: { type: 'string', default: 'shared' } } });
   os.setPriority(19);
-  const stage = await Stage.open({ program });
+  const stage = await Stage.open({ program, doorbell: values.doorbell });
   try {
     stage.people({ pause: Number(values.pause), visitors: 2 });
     const soak = new Soak(stage, random(Number(values.seed)), { every: Number(values.every) });

@@ -19,12 +19,12 @@ export class Stage {
   // Whether the health route has told of what goes wrong, where somebody watches it.
   isTold = () => true;
 
-  // program: the relay, where it is not the one under test.
-  static async open({ program } = {}) {
+  // program: the relay, where it is not the one under test; doorbell: as in World.
+  static async open({ program, doorbell } = {}) {
     const stage = new Stage();
     stage.program = program;
     stage.shim = new Shim(fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'shim-')));
-    stage.world = await World.open({}, { env: stage.shim.env() });
+    stage.world = await World.open({}, { env: stage.shim.env(), doorbell });
     stage.settings = path.join(stage.world.directory, 'relay.conf');
     fs.writeFileSync(stage.settings, 'log_level = info\n');
     stage.history = new History();
