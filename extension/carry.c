@@ -6,8 +6,9 @@
  * the event's text, and a relay that waits for just this one need not fetch
  * it.  The text is read from the table as the last thing before the commit, so
  * it is what a fetch would give.  Any role may listen to any channel and ring
- * any bell: so the text is sealed (AES-256-GCM, NIST SP 800-38D) with a key
- * that only relays are told.
+ * any bell: so what goes by NOTIFY is sealed (AES-256-GCM, NIST SP 800-38D) with
+ * a key that only relays are told.  Through shared memory (queue.c) it goes as it
+ * is, as only relays' sessions read there.
  */
 #include "taskchat.h"
 
@@ -20,6 +21,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -34,6 +36,7 @@
 
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
+#define BASE64_BYTES(bytes) (((bytes) + 2) / 3 * 4)
 #define LONGEST_PAYLOAD (Min(8000, BLCKSZ - NAMEDATALEN - 128) - 1)	/* NOTIFY refuses more, or relays do */
 
 /* What the transaction has given numbers to. */
@@ -113,25 +116,22 @@ seal(const unsigned char *key, const char *head, const char *text, int len, unsi
 		EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, body + len) == 1;
 }
 
-/* "e<room_id> <base64>"; NULL: too long, or it cannot be sealed. */
+/* "e<room_id> <base64>"; NULL: it cannot be sealed. */
 static char *
 sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
 {
 	int			bytes = NONCE_BYTES + text->len + TAG_BYTES;
-	int			size = (bytes + 2) / 3 * 4;
 	unsigned char *sealed;
 	StringInfoData payload;
 
 	initStringInfo(&payload);
 	appendStringInfoChar(&payload, 'e');
 	json_append_int64(&payload, room_id);
-	if (payload.len + 1 + size > LONGEST_PAYLOAD)
-		return NULL;
 	sealed = palloc(bytes);
 	if (!seal(key, payload.data, text->data, text->len, sealed))
 		return NULL;
 	appendStringInfoChar(&payload, ' ');
-	enlargeStringInfo(&payload, size);
+	enlargeStringInfo(&payload, BASE64_BYTES(bytes));
 	(void) EVP_EncodeBlock((unsigned char *) payload.data + payload.len, sealed, bytes);
 	return payload.data;
 }
@@ -145,6 +145,27 @@ sealed_payload(const unsigned char *key, int64 room_id, const StringInfo text)
 }
 
 #endif
+
+/* "E<room_id> <text>" */
+static char *
+clear_payload(int64 room_id, const StringInfo text)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfoChar(&payload, 'E');
+	json_append_int64(&payload, room_id);
+	appendStringInfoChar(&payload, ' ');
+	appendBinaryStringInfo(&payload, text->data, text->len);
+	return payload.data;
+}
+
+/* Would the payload be short enough, sealed or not? */
+static bool
+is_short(const StringInfo text)
+{
+	return MAXINT8LEN + 2 + BASE64_BYTES(NONCE_BYTES + text->len + TAG_BYTES) <= LONGEST_PAYLOAD;
+}
 
 /*
  * Lock it if that needs no waiting: the locks of what was rolled back are gone,
@@ -232,10 +253,11 @@ look_up(Relation messages, StringInfo out)
 
 /*
  * The payload that takes the place of the bell of *room_id; NULL: nothing goes
- * along.  key: 32 bytes, or NULL.  Relays read UTF-8.
+ * along.  key: 32 bytes, or NULL.  sealed: anybody may read it on its way.
+ * Relays read UTF-8.
  */
 char *
-carry_payload(const unsigned char *key, int64 *room_id)
+carry_payload(const unsigned char *key, bool sealed, int64 *room_id)
 {
 	Relation	messages;
 	StringInfoData text;
@@ -248,5 +270,7 @@ carry_payload(const unsigned char *key, int64 *room_id)
 	initStringInfo(&text);
 	found = read_place(messages, &text) || look_up(messages, &text);
 	table_close(messages, NoLock);
-	return found ? sealed_payload(key, moved.room_id, &text) : NULL;
+	if (!found || !is_short(&text))
+		return NULL;
+	return sealed ? sealed_payload(key, moved.room_id, &text) : clear_payload(moved.room_id, &text);
 }

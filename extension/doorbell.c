@@ -1,7 +1,7 @@
 /*
  * doorbell.c
- *	  Bells with ids only, or with an event under seal (see carry.c): by NOTIFY,
- *	  rung just before commit, or through shared memory after it (see queue.c).
+ *	  Bells with ids only, or with an event (see carry.c): by NOTIFY, rung just
+ *	  before commit, or through shared memory after it (see queue.c).
  *
  * Bells gather during the transaction and survive ROLLBACK TO: one too many
  * only makes a relay look once more, one too few would leave it waiting for
@@ -249,7 +249,7 @@ carry_event(void)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	int64		room_id;
 
-	carried = carry_payload(seal, &room_id);
+	carried = carry_payload(seal, mode == DOORBELL_INLINE, &room_id);
 	if (carried)
 	{
 		plain[0] = 'r';
@@ -333,7 +333,7 @@ doorbell_channel(void)
 static bool
 check_mode(int *value, void **extra, GucSource source)
 {
-	if (*value != DOORBELL_SHARED || queue_exists())
+	if (*value != DOORBELL_SHARED || shared_exists())
 		return true;
 	GUC_check_errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 	GUC_check_errmsg("taskchat.doorbell = 'shared' needs the library's share of the server's memory");

@@ -45,21 +45,11 @@ role_of_text(const char *role)
 	}
 }
 
-/* Where a session has seen rows of members of main rooms, by user and task: see find_room(). */
-static ItemPointerData places[4096];
-
-void
-member_forget(void)
+/* For places.c: rows of members of main rooms. */
+static uint64
+place_key(const char *user_id, const char *task_id)
 {
-	memset(places, 0, sizeof(places));
-}
-
-static ItemPointer
-place_of(const char *user_id, const char *task_id)
-{
-	uint32		hash = string_hash(user_id, TASKCHAT_MAX_ID + 1) * 31 + string_hash(task_id, TASKCHAT_MAX_ID + 1);
-
-	return &places[hash % lengthof(places)];
+	return (uint64) string_hash(user_id, TASKCHAT_MAX_ID + 1) * 31 + string_hash(task_id, TASKCHAT_MAX_ID + 1);
 }
 
 static void
@@ -74,7 +64,7 @@ set_membership(Membership *membership, TupleTableSlot *slot)
 static bool
 is_where_seen(Relation members, const char *user_id, const char *task_id, TupleTableSlot *slot)
 {
-	return row_at(members, *place_of(user_id, task_id), slot) && slot_text(slot, MEMBER_APPLICANT) == NULL &&
+	return row_at(members, place_get(place_key(user_id, task_id)), slot) && slot_text(slot, MEMBER_APPLICANT) == NULL &&
 		strcmp(slot_text(slot, MEMBER_USER), user_id) == 0 && strcmp(slot_text(slot, MEMBER_TASK), task_id) == 0;
 }
 
@@ -105,7 +95,7 @@ look_for_room(Relation members, Relation index, const char *user_id, const char 
 			membership->lowest_tid = slot->tts_tid;
 		}
 		if (applicant == NULL)
-			*place_of(user_id, task_id) = root;
+			place_set(place_key(user_id, task_id), &root);
 		if (applicant_id)
 			matches = applicant && strcmp(applicant, applicant_id) == 0;
 		else

@@ -37,7 +37,7 @@
 typedef struct BellHead
 {
 	Oid			database;
-	int32		sender;			/* its process */
+	int32		sender;			/* its process; 0: said by the listener's own */
 	uint32		length;			/* of the payload, with the zero at its end */
 } BellHead;
 
@@ -61,64 +61,29 @@ typedef struct Queue
 } Queue;
 
 static Queue *queue = NULL;
-static bool reserved = false;	/* this server has a queue */
 static Listener *own = NULL;	/* in the queue: this session is a listener */
 static char *own_channel = NULL;
 static char *piece = NULL;		/* PIECE_BYTES */
-static shmem_request_hook_type previous_request = NULL;
-static shmem_startup_hook_type previous_startup = NULL;
 
 PG_FUNCTION_INFO_V1(taskchat_become_listener);
 
-static Size
+Size
 queue_size(void)
 {
 	return add_size(offsetof(Queue, listeners), mul_size(MaxBackends, sizeof(Listener)));
 }
 
-static void
-request_memory(void)
-{
-	if (previous_request)
-		previous_request();
-	RequestAddinShmemSpace(queue_size());
-	RequestNamedLWLockTranche("taskchat", 1);
-}
-
-static void
-create_queue(void)
+/* Once for the whole server. */
+void
+queue_create(LWLock *lock)
 {
 	bool		found;
 
-	if (previous_startup)
-		previous_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	queue = ShmemInitStruct("taskchat doorbell", queue_size(), &found);
-	if (!found)
-	{
-		memset(queue, 0, queue_size());
-		queue->lock = &GetNamedLWLockTranche("taskchat")->lock;
-	}
-	LWLockRelease(AddinShmemInitLock);
-}
-
-void
-queue_init(void)
-{
-	if (!process_shared_preload_libraries_in_progress)
+	if (found)
 		return;
-	reserved = true;
-	previous_request = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup = shmem_startup_hook;
-	shmem_startup_hook = create_queue;
-}
-
-/* Is there a queue, or will there be one once the server has started? */
-bool
-queue_exists(void)
-{
-	return reserved;
+	memset(queue, 0, queue_size());
+	queue->lock = lock;
 }
 
 static void
@@ -238,9 +203,9 @@ take_uncalled(Listener *calls)
 }
 
 static void
-put_bell(const char *payload)
+put_bell(const char *payload, int32 sender)
 {
-	BellHead	head = {MyDatabaseId, MyProcPid, (uint32) strlen(payload) + 1};
+	BellHead	head = {MyDatabaseId, sender, (uint32) strlen(payload) + 1};
 
 	write_ring(&head, sizeof(head));
 	write_ring(payload, head.length);
@@ -266,7 +231,12 @@ queue_put(const List *payloads, const char *plain, const char *carried)
 	if (carried && !all_near())
 		carried = NULL;
 	foreach(cell, payloads)
-		put_bell(carried && strcmp(lfirst(cell), plain) == 0 ? carried : lfirst(cell));
+	{
+		if (carried && strcmp(lfirst(cell), plain) == 0)
+			put_bell(carried, 0);
+		else
+			put_bell(lfirst(cell), MyProcPid);
+	}
 	do
 	{
 		n = take_uncalled(calls);
@@ -327,7 +297,7 @@ tell_client(Size length)
 	{
 		memcpy(&head, piece + at, sizeof(head));
 		if (head.database == MyDatabaseId)
-			NotifyMyFrontEnd(own_channel, piece + at + sizeof(head), head.sender);
+			NotifyMyFrontEnd(own_channel, piece + at + sizeof(head), head.sender ? head.sender : MyProcPid);
 	}
 }
 

@@ -48,8 +48,7 @@ PG_FUNCTION_INFO_V1(taskchat_lock_room);
 
 /*
  * What a session remembers until a catalog change makes it doubtful: the oids
- * of our relations, by the literal that names them, and where it has seen the
- * rows of rooms, by room_id (the look into the index costs 8,000 instructions).
+ * of our relations, by the literal that names them.
  */
 static struct
 {
@@ -57,15 +56,6 @@ static struct
 	Oid			oid;
 }			known_relations[80];
 static int	known_count = 0;
-static ItemPointerData places[4096];
-
-static void
-forget_all(void)
-{
-	known_count = 0;
-	memset(places, 0, sizeof(places));
-	member_forget();
-}
 
 static void
 at_relation_change(Datum arg, Oid relation)
@@ -75,16 +65,16 @@ at_relation_change(Datum arg, Oid relation)
 	straight_forget(relation);
 	doorbell_forget(relation);
 	if (!OidIsValid(relation))
-		forget_all();
+		known_count = 0;
 	for (i = 0; i < known_count; i++)
 		if (known_relations[i].oid == relation)
-			forget_all();
+			known_count = 0;
 }
 
 static void
 at_schema_change(Datum arg, int cache, uint32 hash)
 {
-	forget_all();
+	known_count = 0;
 }
 
 void
@@ -227,13 +217,16 @@ row_lock(Relation relation, ItemPointer tid, LockTupleMode mode, TupleTableSlot 
 static bool
 find_room(Relation rooms, int64 room_id, TupleTableSlot *slot)
 {
-	ItemPointer place = &places[(uint64) room_id % lengthof(places)];
+	ItemPointerData root;
 	ScanKeyData key;
 
-	if (row_at(rooms, *place, slot) && slot_int64(slot, ROOM_ID) == room_id)
+	if (row_at(rooms, place_get(room_id), slot) && slot_int64(slot, ROOM_ID) == room_id)
 		return true;
 	key_int64(&key, ROOM_ID, room_id);
-	return row_find(rooms, "task_rooms_pkey", 1, &key, slot, place);
+	if (!row_find(rooms, "task_rooms_pkey", 1, &key, slot, &root))
+		return false;
+	place_set(room_id, &root);
+	return true;
 }
 
 static void

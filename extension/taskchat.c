@@ -40,7 +40,7 @@ _PG_init(void)
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	identity_init();
 	room_init();
-	queue_init();
+	shared_init();
 	doorbell_init();
 	patience_init();
 	stage_init();

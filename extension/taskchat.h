@@ -18,6 +18,7 @@
 #include "nodes/pg_list.h"
 #include "nodes/lockoptions.h"
 #include "storage/itemptr.h"
+#include "storage/lwlock.h"
 #include "utils/jsonb.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -143,7 +144,6 @@ typedef struct Membership
 
 extern void membership_find(const char *user_id, const char *task_id, const char *applicant_id, bool lowest,
 							Membership *membership);
-extern void member_forget(void);
 extern RoomRole member_role(int64 room_id, const char *user_id, ItemPointer tid);
 extern void member_lock_first(const char *user_id, const char *task_id, const char *applicant_id,
 							  Membership *membership);
@@ -230,9 +230,19 @@ extern const char *doorbell_channel(void);
 extern void doorbell_ring(char kind, const char *rest);
 extern void doorbell_ring_room(char kind, int64 room_id);
 
+/* shared.c */
+extern void shared_init(void);
+extern bool shared_exists(void);
+
+/* places.c: where rows were seen last */
+extern Size places_size(void);
+extern void places_create(void);
+extern ItemPointerData place_get(uint64 key);
+extern void place_set(uint64 key, const ItemPointerData *tid);
+
 /* queue.c: bells through shared memory */
-extern void queue_init(void);
-extern bool queue_exists(void);
+extern Size queue_size(void);
+extern void queue_create(LWLock *lock);
 extern void queue_put(const List *payloads, const char *plain, const char *carried);
 extern void queue_hear(void);
 
@@ -243,7 +253,7 @@ extern void wake_early(void);
 #define CARRY_KEY_BYTES 32
 extern void carry_note(int64 room_id, int64 seq);
 extern void carry_place(Relation messages, ItemPointer tid);
-extern char *carry_payload(const unsigned char *key, int64 *room_id);
+extern char *carry_payload(const unsigned char *key, bool sealed, int64 *room_id);
 extern void carry_forget(void);
 
 /* rows.c: rows written below the executor */

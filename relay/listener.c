@@ -156,11 +156,11 @@ on_lost(void *arg, const char *reason)
 		listener->events->down(listener->arg);
 }
 
-/* That bells were lost costs a look at everything: only the own server process says so. */
+/* An event in clear is believed, and lost bells cost a look at everything: only the own server process may say so. */
 static bool
 is_genuine(const Listener *listener, const char *payload, int backend)
 {
-	return payload[0] != 'o' || backend == pgconn_backend(listener->conn);
+	return (payload[0] != 'o' && payload[0] != 'E') || backend == pgconn_backend(listener->conn);
 }
 
 static void

@@ -240,7 +240,8 @@ relay_bell(void *arg, const char *payload)
 	{
 		case 'r':
 		case 'e':
-			room_bell(relay, strtoll(rest, NULL, 10), payload[0] == 'e' ? payload : NULL);
+		case 'E':
+			room_bell(relay, strtoll(rest, NULL, 10), payload[0] == 'r' ? NULL : payload);
 			watch_bell(relay, strtoll(rest, NULL, 10));
 			api_bell(relay, strtoll(rest, NULL, 10));
 			break;

@@ -124,6 +124,9 @@
  * through shared memory: a letter and an id.
  *   r<room_id>             the room's line moved: relay_fetch
  *   e<room_id> <base64>    the same, and the event is in it, see below
+ *   E<room_id> <text>      the same in clear.  It counts only where the
+ *                          listening session's own process says so, which no
+ *                          other can
  *   c<room_id>             cursors moved: relay_cursors
  *   p<user_id>             presence changed: relay_presence
  *   n<user_id>             a notification: relay_notifications
@@ -131,15 +134,14 @@
  *   m<user_id>             came into rooms or left some: relay_attach
  *   x<user_id>             end_sessions(): relay_attach
  *   h<text>                a relay's own heartbeat: ignored by all others
- *   o                      bells were lost: look at everything.  It counts only
- *                          where the listening session's own process says so
+ *   o                      bells were lost: look at everything.  Counts as E does
  * A payload may be lost, doubled, late or forged, and does no harm: it only
  * makes the relay look.
  *
  * What e carries is a message_received, the only event of its transaction.
  * The base64 (RFC 4648 section 4) holds a nonce of 12 bytes, the ciphertext and
  * a tag of 16: AES-256-GCM with the seal as key and "e<room_id>" as additional
- * data.  In it: the seq in decimal, a newline, the sender's id or nothing, a
+ * data.  In it, and after E: the seq in decimal, a newline, the sender's id or nothing, a
  * newline, the event as relay_fetch gives it.  The id may have newlines in it,
  * the event has none: it begins after the last.  It counts only where it is the
  * next of the room's line; otherwise, and where it cannot be opened, the bell is

@@ -287,7 +287,7 @@ export const faults = {
     async inject(stage, seconds) {
       const [{ channel }] = await stage.world.sql('SELECT channel FROM taskchat.doorbell_channel');
       const [{ ids }] = await stage.world.sql('SELECT array_agg(room_id) AS ids FROM taskchat.task_rooms');
-      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000), 'o',
+      const garbage = ['', 'r', 'r-1', 'rx', 'r99999999999999999999', 'q1', 'h', 'p', 'n', 't', 't1', 't1 1 ', `t${ids[0]} 1 stranger`, 'c0', 'x', '\u00e9', 'r1'.repeat(3000), 'o', `E${ids[0]} 1\nada\n{"type":"message_received"}`, `E${ids[0]} 99999\n\n{}`, 'E',
         'e', 'e ', `e${ids[0]}`, `e${ids[0]} `, `e${ids[0]} AAAA`, `e${ids[0]} ${'A'.repeat(7000)}`];
       const recorded = [];
       const ear = await stage.newPool().connect();

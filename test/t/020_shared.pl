@@ -79,10 +79,13 @@ my $mere = $node->background_psql('postgres');
 $mere->query_safe("LISTEN $channel");
 
 run($send);
-is(told($listener), "e$room", 'a message comes along with its bell');
+is(told($listener), "E$room", 'a message comes along with its bell');
 is(told($mere), '', 'who only listens to the channel hears nothing: there was no NOTIFY');
-my $pid = $node->safe_psql('postgres', "SELECT pg_backend_pid(); BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT") =~ s/\s.*//sr;
-like($listener->query_safe('SELECT 1'), qr/received from server process with PID $pid\b/, 'it says whose bell it is');
+my $own_pid = $listener->query_safe('SELECT pg_backend_pid()');
+run($send);
+like($listener->query_safe('SELECT 1'), qr/payload "E.*" received from server process with PID $own_pid\b/s, 'said by the own process, as nobody else can');
+my $pid = $node->safe_psql('postgres', "SELECT pg_backend_pid(); BEGIN; SELECT FROM taskchat.act_as('ada'); $send; $send; COMMIT") =~ s/\s.*//sr;
+like($listener->query_safe('SELECT 1'), qr/payload "r$room" received from server process with PID $pid\b/, 'a bell says whose it is');
 run("$send; $send");
 is(told($listener), "r$room", 'two messages of one transaction have one bell, without an event');
 run("SAVEPOINT a; $send; ROLLBACK TO a");
@@ -95,7 +98,7 @@ is(told($listener), "e$room", 'a session that rings by NOTIFY is heard too');
 is(told($mere), "e$room", 'by whoever listens');
 is($listener->query_safe('SELECT channel FROM taskchat.relay_hello()'), $channel, 'saying hello again');
 run($send);
-is(told($listener), "e$room", 'changes nothing');
+is(told($listener), "E$room", 'changes nothing');
 
 # To each its own database's
 my $elsewhere = listener('other');
@@ -119,13 +122,13 @@ sub behind
 }
 my $event = "BEGIN; SELECT FROM taskchat.act_as('ada'); $send; COMMIT";
 my $nearly = int($RING / 8 / 20);
-like(behind([ $event ]), qr/payload "e$room /, 'a listener that is somewhat behind is sent events');
+like(behind([ $event ]), qr/payload "E$room /, 'a listener that is somewhat behind is sent events');
 like(behind([ bells(100000, 100000 + 2 * $nearly), $event ]), qr/payload "r$room"/, 'far behind, bells without events');
 my $heard = behind([ bells(100000, 100000 + $RING / 20), $event ]);
 like($heard, qr/payload "o" /, 'past the ring it is told that bells were lost');
 unlike($heard, qr/payload "r/, 'and no old ones');
 run($send);
-is(told($listener), "e$room", 'then it hears again');
+is(told($listener), "E$room", 'then it hears again');
 run(bells(1, 100000));
 is(told($listener), 'o', 'one transaction may ring more than the ring holds');
 
@@ -141,13 +144,13 @@ told($listener);
 # More listeners than are called at once
 my @crowd = map { listener() } 1 .. $CALLS + 6;
 run($send);
-is((join ' ', map { told($_) } @crowd, $listener), join(' ', ("e$room") x ($CALLS + 7)), 'a crowd hears all');
+is((join ' ', map { told($_) } @crowd, $listener), join(' ', ("E$room") x ($CALLS + 7)), 'a crowd hears all');
 $_->quit foreach @crowd;
 run($send);
-is(told($listener), "e$room", 'who has gone is called no more');
+is(told($listener), "E$room", 'who has gone is called no more');
 my $late = listener();
 run($send);
-is(told($late), "e$room", 'its place is given to the next');
+is(told($late), "E$room", 'its place is given to the next');
 
 # Nobody reads at all
 $_->quit foreach $listener, $late, $elsewhere, $mere;
@@ -164,7 +167,7 @@ $node->poll_query_until('postgres', 'SELECT true') or die 'the server does not c
 eval { $listener->quit };
 $listener = listener();
 run($send);
-is(told($listener), "e$room", 'after a crash of the server bells ring');
+is(told($listener), "E$room", 'after a crash of the server bells ring');
 $listener->quit;
 $node->stop;
 done_testing();

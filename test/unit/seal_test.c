@@ -102,6 +102,30 @@ what_was_sealed_opens(void **state)
 }
 
 static void
+what_comes_in_clear_is_read(void **state)
+{
+	Seal	   *seal = seal_new(KEY);
+	char		text[8000] = "E7 1\ny\n";
+	const char *broken[] = {"E", "E7", "E7 ", "E7 5", "E7 5\nben", "E7 5\nben\n", "E7 x\nben\n{}", "E7 0\nben\n{}", "E7 -5\nben\n{}", "E7 5x\nben\n{}"};
+
+	assert_true(opens(seal, "E7 5\nben\n{\"n\":1}"));
+	assert_int_equal(event.seq, 5);
+	assert_string_equal(event.sender_id, "ben");
+	assert_string_equal(event.text, "{\"n\":1}");
+	assert_int_equal(event.len, 7);
+	assert_true(opens(seal, "E7 9007199254740991\n\n{}"));
+	assert_null(event.sender_id);
+	memset(text + 7, 'x', 5950);
+	assert_true(opens(seal, text));
+	assert_int_equal(event.len, 5950);
+	memset(text + 7, 'x', sizeof(text) - 8);
+	assert_false(opens(seal, text));
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
+		assert_false(opens(seal, broken[i]));
+	seal_free(seal);
+}
+
+static void
 what_was_changed_does_not_open(void **state)
 {
 	Seal	   *seal = seal_new(KEY);
@@ -212,6 +236,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_sealed_opens),
+		cmocka_unit_test(what_comes_in_clear_is_read),
 		cmocka_unit_test(what_was_changed_does_not_open),
 		cmocka_unit_test(what_was_not_sealed_does_not_open),
 		cmocka_unit_test(seal_is_of_one_room_and_key),
