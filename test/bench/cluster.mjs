@@ -51,8 +51,8 @@ export class Cluster {
     });
   }
 
-  // A fresh database for this peer with these rooms, and the WAL flushed.
-  async database(name, peer, key, rooms) {
+  // A fresh database for this peer with these rooms and settings, and the WAL flushed.
+  async database(name, peer, key, rooms, settings = {}) {
     const id = `${peer.name}-${key}`;
     if (!this.templates.has(id)) {
       const template = `template_${this.templates.size}`;
@@ -60,8 +60,8 @@ export class Cluster {
       await peer.prepare({ sql: (text) => this.sql(template, text), rooms });
       this.templates.set(id, template);
     }
-    const settings = Object.entries(peer.settings ?? {}).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}';`);
-    await this.sql('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE);\nCREATE DATABASE ${name} TEMPLATE ${this.templates.get(id)};\n${settings.join('\n')}\nCHECKPOINT;`);
+    const alter = Object.entries({ ...peer.settings, ...settings }).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}';`);
+    await this.sql('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE);\nCREATE DATABASE ${name} TEMPLATE ${this.templates.get(id)};\n${alter.join('\n')}\nCHECKPOINT;`);
   }
 
   // From now on the relay's statements in this database are logged. Returns what counts the batches among them.

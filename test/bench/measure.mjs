@@ -194,7 +194,7 @@ export async function measure(bench, peer, workload) {
   const database = 'measured';
   let server;
   try {
-    if (peer.prepare) await bench.cluster.database(database, peer, `${work.clients}-${work.rooms}-${work.roomsEach ?? 1}`, people(work));
+    if (peer.prepare) await bench.cluster.database(database, peer, `${work.clients}-${work.rooms}-${work.roomsEach ?? 1}`, people(work), work.database);
     if (peer.script) return await runPgbench(bench, peer, work, database);
     server = new Server(bench, peer, work, bench.cluster.url(database), bench.cluster.url(database, 'bench_relay'));
     await server.start();

@@ -11,6 +11,7 @@ const FIGURES = {
   'w3-idle': ['memory', 'idle'],
   'w4-login': ['login', 'loginPostgres'],
   'w5-commands': ['rate', 'message', 'postgres'],
+  'w5-slow-flush': ['rate', 'message', 'postgres'],
   'w6-resume': ['resumed', 'resumeCpu'],
   'w6-resume-many': ['resumed', 'resumeCpu'],
   'calls-single': ['calls'],

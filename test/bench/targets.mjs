@@ -12,6 +12,7 @@ const RATIOS = [
   ['pairs, paced: delivered after the commit, p99', ours('w2-paced', 'after99'), 'most', [[0.5, 'node-ws']]],
   ['pairs, closed loop: messages a second', ours('w2-closed', 'rate'), 'least', [[0.8, 'pgbench'], [1.3, 'node-ws']]],
   ['commands: messages a second', ours('w5-commands', 'rate'), 'least', [[3, 'node-ws'], [3, 'socketio'], [7, 'pgbench-1']]],
+  ['commands, slower flush: messages a second', ours('w5-slow-flush', 'rate'), 'least', [[3, 'node-ws'], [3, 'socketio'], [7, 'pgbench-1']]],
   ['pairs, paced: PostgreSQL CPU a message', ours('w2-paced', 'postgres'), 'most', [[1.25, 'node-ws']]],
   ['pairs, closed loop: PostgreSQL CPU a message', ours('w2-closed', 'postgres'), 'most', [[1.25, 'node-ws']]],
   ['idle: memory a connection', ours('w3-idle', 'memory'), 'most', [[0.35, 'node-ws']]],

@@ -4,6 +4,7 @@
 //   clients, rooms, roomsEach   who is where, see people()
 //   mode, args                  options of the generator
 //   settings                    of the relay, by name
+//   database                    settings of PostgreSQL in this workload's database, for every peer
 //   heartbeat                   seconds between pings of every server (25)
 //   calls                       the server's system calls are counted
 //   rounds                      at most: counts differ little
@@ -14,6 +15,11 @@ const everybody = [...databases, 'nchan', 'raw', 'raw-coalesced'];
 
 // Nobody is to be refused for haste.
 const unlimited = { 'rate-messages': 1000000, 'rate-messages-burst': 1000000, 'rate-commands': 1000000, 'rate-commands-burst': 1000000 };
+
+// A commit that has to be flushed waits another millisecond first, as on a
+// network's disk, and takes along those that come meanwhile (PostgreSQL's manual,
+// WAL configuration: commit_delay).
+const slowFlush = { commit_delay: 1000, commit_siblings: 0 };
 
 const oneRoom = { clients: 1000, rooms: 1 };
 const pairs = (clients) => ({ clients, rooms: clients / 2 });
@@ -58,6 +64,10 @@ export const workloads = {
   'w5-commands': {
     title: 'W5: 200 clients send through their sockets as fast as replies come', peers: [...databases, 'pgbench-1'],
     ...pairs(200), mode: 'commands', args: { in_flight: 200, seconds: 5 }, settings: unlimited,
+  },
+  'w5-slow-flush': {
+    title: 'W5: 200 clients send through their sockets, a flush of the log takes 1 ms more', peers: [...databases, 'pgbench-1'],
+    ...pairs(200), mode: 'commands', args: { in_flight: 200, seconds: 5 }, settings: unlimited, database: slowFlush,
   },
   'w6-resume': {
     title: 'W6: 50 clients resume 5,000 rooms after a restart', peers: ['taskchat', 'node-ws'],
