@@ -66,7 +66,7 @@ export const workloads = {
     ...pairs(200), mode: 'commands', args: { in_flight: 200, seconds: 5 }, settings: unlimited,
   },
   'w5-slow-flush': {
-    title: 'W5: 200 clients send through their sockets, a flush of the log takes 1 ms more', peers: [...databases, 'pgbench-1'],
+    title: 'W5: 200 clients send, a flush of the log takes 1 ms more', peers: [...databases, 'pgbench-1'],
     ...pairs(200), mode: 'commands', args: { in_flight: 200, seconds: 5 }, settings: unlimited, database: slowFlush,
   },
   'w6-resume': {
