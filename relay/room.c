@@ -53,12 +53,9 @@ room_position(const Room *room)
 bool
 room_has_session(const Session *session, int64_t room_id)
 {
-	const Seat *seat;
+	Room	   *room = room_find(session->relay, room_id);
 
-	DL_FOREACH2(session->seats, seat, session_next)
-		if (seat->room->id == room_id)
-			return true;
-	return false;
+	return room && room_seat_of(room, session);
 }
 
 /*
@@ -160,15 +157,36 @@ room_end(Room *room, bool deleted)
 	}
 }
 
+/* The place for the next frame in the ring, which grows before it forgets one.  NULL: none, out of memory. */
+static Recent *
+room_recent_next(Room *room, int64_t seq)
+{
+	while (room->ring_size < RING_MOST
+		   && (room->ring == NULL || room->ring[seq % room->ring_size].frame))
+	{
+		int			size = room->ring_size ? room->ring_size * 2 : RING_LEAST;
+		Recent	   *ring = calloc((size_t) size, sizeof(Recent));
+
+		if (ring == NULL)
+			break;
+		for (int i = 0; i < room->ring_size; i++)
+			if (room->ring[i].frame)
+				ring[room->ring[i].seq % size] = room->ring[i];
+		free(room->ring);
+		room->ring = ring;
+		room->ring_size = size;
+	}
+	return room->ring ? &room->ring[seq % room->ring_size] : NULL;
+}
+
 /* Keeps a sent frame for joiners whose snapshot is older. */
 static void
 room_remember(Room *room, int64_t seq, Frame *frame, const char *left)
 {
-	Recent	   *recent;
+	Recent	   *recent = room_recent_next(room, seq);
 
-	if (room->ring == NULL && (room->ring = calloc(RING_SIZE, sizeof(Recent))) == NULL)
+	if (recent == NULL)
 		return;
-	recent = &room->ring[seq % RING_SIZE];
 	if (recent->frame)
 		frame_unref(recent->frame);
 	free(recent->left);

@@ -11,7 +11,8 @@
 #include "presence.h"
 #include "room.h"
 
-#define RING_SIZE 64			/* recent frames kept for late joiners */
+#define RING_LEAST 4			/* recent frames kept for late joiners: at first … */
+#define RING_MOST 64			/* … and where so many come; a power of two times that */
 #define CROWD 64				/* seats from which on events may wait for each other */
 #define COMPANY 4				/* so many events at most are waited for */
 #define SLOW_PACE 64			/* ms between events after which none is expected */
@@ -72,7 +73,8 @@ struct Room
 	Seat	   *seats;			/* joined sessions */
 	size_t		nseats;			/* how many */
 	Member	   *members;		/* by user_id; empty when more than 50 */
-	Recent	   *ring;			/* RING_SIZE places, at seq modulo that; NULL: nothing was sent lately */
+	Recent	   *ring;			/* ring_size places, at seq modulo that; NULL: nothing was sent lately */
+	int			ring_size;
 	int64_t		sent_at;		/* when the last event was sent */
 	int			pace;			/* mean distance of its events, in eighths of ms; of a crowd */
 	int			gathered;		/* its events that go out together next … */
@@ -99,6 +101,7 @@ extern void room_end_typing(Room *room);
 extern void room_set_typing(Member *member, bool is_typing);
 
 /* room_seat.c */
+extern Seat *room_seat_of(Room *room, const Session *session);
 extern void room_tell_removed(Seat *seat, const char *reason);
 extern void room_unseat(Seat *seat);
 extern void room_forget(Room *room);

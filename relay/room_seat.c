@@ -21,13 +21,14 @@ room_forget(Room *room)
 {
 	if (room->ring == NULL)
 		return;
-	for (int i = 0; i < RING_SIZE; i++)
+	for (int i = 0; i < room->ring_size; i++)
 	{
 		frame_unref(room->ring[i].frame);
 		free(room->ring[i].left);
 	}
 	free(room->ring);
 	room->ring = NULL;
+	room->ring_size = 0;
 }
 
 void
@@ -182,15 +183,22 @@ room_unseat(Seat *seat)
 	}
 }
 
-static Seat *
-room_seat_of(Room *room, Session *session)
+/*
+ * Where the session sits in the room, NULL: it has not joined.  One of the two
+ * lists is short: a session has few rooms, or a room few sessions.
+ */
+Seat *
+room_seat_of(Room *room, const Session *session)
 {
 	Seat	   *seat;
 
-	DL_FOREACH2(session->seats, seat, session_next)
-		if (seat->room == room)
-			return seat;
-	return NULL;
+	if (room->nseats < session->nseats)
+		DL_SEARCH_SCALAR(room->seats, seat, session, session);
+	else
+		DL_FOREACH2(session->seats, seat, session_next)
+			if (seat->room == room)
+				break;
+	return seat;
 }
 
 /* Whether all after seq up to the room's position is still in the ring. */
@@ -198,7 +206,7 @@ static bool
 room_ring_reaches(const Room *room, int64_t seq)
 {
 	return seq >= room->last
-		|| (room->ring && room->last - seq <= RING_SIZE && room->ring[(seq + 1) % RING_SIZE].seq == seq + 1);
+		|| (room->last - seq <= room->ring_size && room->ring[(seq + 1) % room->ring_size].seq == seq + 1);
 }
 
 /*
@@ -263,7 +271,7 @@ room_catch_up_seat(Seat *seat)
 	seat->fresh = false;
 	for (int64_t seq = seat->skip + 1; seq <= room->last; seq++)
 	{
-		Recent	   *recent = &room->ring[seq % RING_SIZE];
+		Recent	   *recent = &room->ring[seq % room->ring_size];
 
 		session_send(session, recent->frame, FRAME_DURABLE);
 		if (recent->left && strcmp(recent->left, session->user->id) == 0)

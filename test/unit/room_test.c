@@ -87,6 +87,40 @@ much_older_snapshot_is_taken_again(void **state)
 	expect(&b, "\"seq\":100");
 }
 
+/* The last 64 events are kept, however few there were before. */
+static void
+recent_events_are_kept(void **state)
+{
+	Wire		a;
+	Wire		b;
+	char		number[32];
+
+	for (int events = 1; events <= 200; events++)
+	{
+		login(&a, "a");
+		login(&b, "b");
+		join(&a, 0);
+		say(&b, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
+		for (int seq = 1; seq <= events; seq++)
+			event(seq, "message_received", "a", NULL);
+		if (events > 64)
+		{
+			answer_join(events - 65);
+			expect_nothing(&b);
+		}
+		answer_join(events < 64 ? 0 : events - 64);
+		expect(&b, "\"ref\":0,\"ok\":true");
+		for (int seq = events < 64 ? 1 : events - 63; seq <= events; seq++)
+		{
+			snprintf(number, sizeof(number), "\"seq\":%d}", seq);
+			expect(&b, number);
+		}
+		expect_nothing(&b);
+		session_free(a.session);
+		session_free(b.session);
+	}
+}
+
 /* What a quiet room has let go of is in the newer snapshot. */
 static void
 quiet_rooms_forget(void **state)
@@ -527,6 +561,7 @@ main(void)
 		LIVE_TEST(older_snapshot_is_caught_up),
 		LIVE_TEST(newer_snapshot_is_not_repeated),
 		LIVE_TEST(much_older_snapshot_is_taken_again),
+		LIVE_TEST(recent_events_are_kept),
 		LIVE_TEST(quiet_rooms_forget),
 		LIVE_TEST(poll_goes_round),
 		LIVE_TEST(leave_waits_for_the_join),
