@@ -16,7 +16,8 @@
 #include "room.h"
 #include "watch.h"
 
-#define POLL_USERS 500			/* looked at in one round of the slow poll, or some more */
+#define POLL_USERS 500			/* looked at in one round of the slow poll, or some more … */
+#define POLL_WATCHES 2000		/* … of so many rooms together */
 
 /*
  * Gives the user of this id, made when not known yet.  NULL when out of
@@ -276,12 +277,14 @@ presence_look_again_all(Relay *relay)
 
 /*
  * Bells may be lost without anybody noticing: looks at some of the users, those
- * whose turn it is.
+ * whose turn it is.  Where they have many rooms a turn comes less often: 200
+ * users of 100 rooms each, looked at each time, took some 20 us of every message at
+ * 500 messages a second.
  */
 void
 presence_poll(Relay *relay)
 {
-	size_t		turns = HASH_COUNT(relay->users) / POLL_USERS + 1;
+	size_t		turns = HASH_COUNT(relay->users) / POLL_USERS + watch_count(relay) / POLL_WATCHES + 1;
 	size_t		turn = relay->poll_round % turns;
 	User	   *user;
 	User	   *next;

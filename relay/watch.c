@@ -397,6 +397,15 @@ watch_activity(Relay *relay, const ActivityRow *row)
 }
 
 /*
+ * How many rooms the connected users are members of, each counted anew.
+ */
+size_t
+watch_count(const Relay *relay)
+{
+	return HASH_COUNT(relay->watches);
+}
+
+/*
  * Looks at the rooms that rang while it was too early.
  */
 void

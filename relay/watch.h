@@ -6,6 +6,7 @@
 #define TASKCHAT_WATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "query.h"
@@ -21,6 +22,7 @@ extern void watch_done(Relay *relay, const char *user_id, bool ok);
 extern void watch_bell(Relay *relay, int64_t room_id);
 extern void watch_seen(struct User *user, int64_t room_id, int64_t seq);
 extern void watch_activity(Relay *relay, const ActivityRow *row);
+extern size_t watch_count(const Relay *relay);
 extern void watch_tick(Relay *relay);
 extern void watch_forget_epoch(Relay *relay);
 
