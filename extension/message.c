@@ -286,12 +286,27 @@ is_used(Draft *draft, const char *user_id, Sending *told)
 	return existing && take_key(draft, existing);
 }
 
+/* Object-relational mappers write JSON's null where there is none. */
 static void
-check_draft(const Draft *draft, int64 room_id)
+check_metadata(Draft *draft)
+{
+	Jsonb	   *metadata;
+	JsonbValue	scalar;
+
+	if (draft->nulls[COL_METADATA - 1])
+		return;
+	metadata = DatumGetJsonbP(draft->values[COL_METADATA - 1]);
+	if (JsonbExtractScalar(&metadata->root, &scalar) && scalar.type == jbvNull)
+		draft->nulls[COL_METADATA - 1] = true;
+	else
+		check_json("metadata", metadata);
+}
+
+static void
+check_draft(Draft *draft, int64 room_id)
 {
 	check_content(draft_text(draft, COL_TYPE), draft_text(draft, COL_CONTENT), draft_text(draft, COL_URL));
-	if (!draft->nulls[COL_METADATA - 1])
-		check_json_size("metadata", DatumGetJsonbP(draft->values[COL_METADATA - 1]));
+	check_metadata(draft);
 	check_reply(draft, room_id);
 }
 

@@ -6,16 +6,20 @@
 #include "taskchat.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "fmgr.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 PG_MODULE_MAGIC;
 
 int			max_content_bytes = 16384;
 char	   *allowed_file_schemes = NULL;
-static int	edit_window = 24 * 60 * 60;
+static double edit_window = 24 * 60 * 60;
 static int	database_number = 0;
+
+PG_FUNCTION_INFO_V1(taskchat_edit_window);
 
 void		_PG_init(void);
 
@@ -29,11 +33,11 @@ _PG_init(void)
 	DefineCustomStringVariable("taskchat.allowed_file_schemes",
 							   "Schemes that a file URL may have, separated by commas.", NULL,
 							   &allowed_file_schemes, "https",
-							   PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("taskchat.edit_window",
-							"How long after sending a message may be edited.", NULL,
-							&edit_window, 24 * 60 * 60, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+							   PGC_SUSET, 0, check_schemes, NULL, NULL);
+	DefineCustomRealVariable("taskchat.edit_window",
+							 "How long after sending a message may be edited.", NULL,
+							 &edit_window, 24 * 60 * 60, 0, INT_MAX,
+							 PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("taskchat.database_number",
 							"Upper 15 bits of the room ids made here; read by CREATE EXTENSION.", NULL,
 							&database_number, 0, 0, 32767,
@@ -46,4 +50,14 @@ _PG_init(void)
 	stage_init();
 	bound_init();
 	MarkGUCPrefixReserved("taskchat");
+}
+
+/* edit_window() → interval: as text, PostgreSQL rounds the setting to six digits. */
+Datum
+taskchat_edit_window(PG_FUNCTION_ARGS)
+{
+	Interval   *window = palloc0(sizeof(Interval));
+
+	window->time = (TimeOffset) rint(edit_window * USECS_PER_SEC);
+	PG_RETURN_INTERVAL_P(window);
 }

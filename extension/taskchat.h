@@ -19,6 +19,7 @@
 #include "nodes/lockoptions.h"
 #include "storage/itemptr.h"
 #include "storage/lwlock.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -53,9 +54,10 @@ extern void rights_restore(const Rights *saved);
 extern void refuse_null(const char *what) pg_attribute_noreturn();
 extern void check_id(const char *what, const char *value, int max_bytes);
 extern void check_text(const char *type, const char *content);
+extern bool check_schemes(char **value, void **extra, GucSource source);
 extern void check_url(const char *url);
 extern void check_content(const char *type, const char *content, const char *url);
-extern void check_json_size(const char *what, Jsonb *json);
+extern void check_json(const char *what, Jsonb *json);
 
 /* room.c: the counter and its lock */
 typedef struct Room

@@ -117,29 +117,111 @@ check_text(const char *type, const char *content)
 		bad_value("content is empty", "A text message needs visible content.");
 }
 
-/* "scheme:" of a URL is one of the setting's list; no blanks or controls inside. */
+/*
+ * One of the schemes that commas separate: where it is, without the blanks
+ * around it, and how long.  *rest moves on to the next; after the last it is NULL.
+ */
+static const char *
+next_scheme(const char **rest, size_t *length)
+{
+	const char *begin = *rest + strspn(*rest, " ");
+	const char *end = begin + strcspn(begin, ",");
+
+	*rest = *end ? end + 1 : NULL;
+	while (end > begin && end[-1] == ' ')
+		end--;
+	*length = end - begin;
+	return begin;
+}
+
+/* RFC 3986 section 3.1. */
+static bool
+is_scheme(const char *text, size_t length)
+{
+	static const char *const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char *const all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
+
+	return length > 0 && strspn(text, letters) > 0 && strspn(text, all) >= length;
+}
+
+static bool
+is_blank(const char *text)
+{
+	return text[strspn(text, " ")] == '\0';
+}
+
+/* Is that a value of taskchat.allowed_file_schemes?  An empty one allows none. */
+bool
+check_schemes(char **value, void **extra, GucSource source)
+{
+	const char *rest = is_blank(*value) ? NULL : *value;
+
+	while (rest)
+	{
+		size_t		length;
+		const char *scheme = next_scheme(&rest, &length);
+
+		if (is_scheme(scheme, length))
+			continue;
+		GUC_check_errdetail("\"%.*s\" is not the scheme of a URL.", (int) length, scheme);
+		GUC_check_errhint("Name the schemes, such as https, and separate them by commas.");
+		return false;
+	}
+	return true;
+}
+
+static bool
+is_allowed(const char *scheme, size_t length)
+{
+	const char *rest = length > 0 ? allowed_file_schemes : NULL;
+
+	while (rest)
+	{
+		size_t		item_length;
+		const char *item = next_scheme(&rest, &item_length);
+
+		if (item_length == length && pg_strncasecmp(item, scheme, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What follows the scheme of a URL of the web must name a host (RFC 9110 section 4.2). */
+static bool
+has_host(const char *text)
+{
+	const char *host = text + 2;
+	const char *end;
+	const char *p;
+
+	if (strncmp(text, "//", 2) != 0)
+		return false;
+	end = host + strcspn(host, "/?#");
+	for (p = host; p < end; p++)
+		if (*p == '@')
+			host = p + 1;
+	return host < end && *host != ':';
+}
+
+/* A URL whose scheme is one of the setting's list; no blanks or controls inside. */
 void
 check_url(const char *url)
 {
-	const char *colon = strchr(url, ':');
+	size_t		length = strcspn(url, ":");
 	const char *p;
-	char	   *list;
-	char	   *item;
-	char	   *state = NULL;
 
 	check_id("file_url", url, TASKCHAT_MAX_URL);
 	for (p = url; *p; p++)
 		if ((unsigned char) *p <= ' ' || *p == 0x7f)
 			bad_value("file_url must not contain blanks or control characters",
 					  "Percent-encode them.");
-	list = pstrdup(allowed_file_schemes);
-	for (item = strtok_r(list, ", ", &state); item && colon; item = strtok_r(NULL, ", ", &state))
-		if (strlen(item) == (size_t) (colon - url) && pg_strncasecmp(item, url, colon - url) == 0)
-			return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("file_url has a scheme that is not allowed"),
-			 errhint("Allowed: %s.", allowed_file_schemes)));
+	if (url[length] == '\0' || !is_allowed(url, length))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("file_url has a scheme that is not allowed"),
+				 is_blank(allowed_file_schemes) ? errhint("None is allowed.") : errhint("Allowed: %s.", allowed_file_schemes)));
+	if ((pg_strncasecmp(url, "https:", 6) == 0 || pg_strncasecmp(url, "http:", 5) == 0) && !has_host(url + length + 1))
+		bad_value("file_url has no host", "It begins like https://example.com/.");
 }
 
 /* What a whole message says; url may be NULL. */
@@ -153,12 +235,18 @@ check_content(const char *type, const char *content, const char *url)
 		check_url(url);
 }
 
-/* A JSON document by the length of its text. */
+/* A JSON document must be an object (22023), and its text not too long (54000). */
 void
-check_json_size(const char *what, Jsonb *json)
+check_json(const char *what, Jsonb *json)
 {
-	size_t		bytes = strlen(JsonbToCString(NULL, &json->root, VARSIZE(json)));
+	size_t		bytes;
 
+	if (!JB_ROOT_IS_OBJECT(json))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be an object", what),
+				 errhint("Pass a JSON object such as {\"key\": \"value\"}.")));
+	bytes = strlen(JsonbToCString(NULL, &json->root, VARSIZE(json)));
 	if (bytes > TASKCHAT_MAX_JSON)
 		refuse_too_long(what, bytes, TASKCHAT_MAX_JSON);
 }
@@ -180,17 +268,10 @@ Datum
 taskchat_check_json(PG_FUNCTION_ARGS)
 {
 	char	   *what = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Jsonb	   *json;
 
 	if (PG_ARGISNULL(1))
 		refuse_null(what);
-	json = PG_GETARG_JSONB_P(1);
-	if (!JB_ROOT_IS_OBJECT(json))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be an object", what),
-				 errhint("Pass a JSON object such as {\"key\": \"value\"}.")));
-	check_json_size(what, json);
+	check_json(what, PG_GETARG_JSONB_P(1));
 	PG_RETURN_VOID();
 }
 

@@ -70,6 +70,10 @@ END
 $$;
 COMMENT ON FUNCTION taskchat.take_own_message(uuid) IS 'Internal: locks a message of the identity, and its room, to change it';
 
+CREATE FUNCTION taskchat.edit_window() RETURNS interval
+	AS 'MODULE_PATHNAME', 'taskchat_edit_window' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION taskchat.edit_window() IS 'Internal: the setting, to the microsecond';
+
 CREATE FUNCTION taskchat.edit_message(message_id uuid, content text) RETURNS taskchat.task_messages
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -78,9 +82,10 @@ DECLARE
 BEGIN
 	IF message.deleted_at IS NOT NULL THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the message was deleted', HINT = 'Send a new one.';
-	ELSIF message.created_at < clock_timestamp() - current_setting('taskchat.edit_window')::interval THEN
+	ELSIF message.created_at < clock_timestamp() - taskchat.edit_window() THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the message is too old to be edited',
-			HINT = format('Messages may be edited for %s; send a new one.', current_setting('taskchat.edit_window'));
+			HINT = CASE WHEN taskchat.edit_window() = '0' THEN 'Messages are not to be edited here; send a new one.'
+				ELSE format('Messages may be edited for %s; send a new one.', current_setting('taskchat.edit_window')) END;
 	END IF;
 	PERFORM taskchat.check_text(message.message_type, edit_message.content);
 	PERFORM taskchat.append_event(message.room_id, 'message_edited', message.sender_id, jsonb_build_object('id', message.id));

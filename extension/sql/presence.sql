@@ -39,6 +39,7 @@ CREATE FUNCTION taskchat.get_presence(user_ids text[]) RETURNS SETOF taskchat.us
 AS $$
 BEGIN
 	PERFORM taskchat.require_identity();
+	PERFORM taskchat.check_id('user_id', a.user_id) FROM unnest(user_ids) AS a (user_id) WHERE a.user_id <> '';
 	RETURN QUERY SELECT u.user_id, p.is_online, p.last_seen, p.current_task_id
 		FROM (SELECT DISTINCT a.user_id COLLATE "C" FROM unnest(user_ids) AS a (user_id)) AS u (user_id),
 			LATERAL taskchat.presence_of(u.user_id, taskchat.current_user_id()) AS p

@@ -181,6 +181,7 @@ test('what cannot be is a bad request, and an error changes nothing', async () =
     [{ type: 'get_messages', task_id: 'bad-1', before_seq: 2 ** 53 }, 'bad_request'],
     [{ type: 'get_messages', task_id: 'bad-1', limit: 0 }, 'bad_request'],
     [{ type: 'user_presence', user_ids: [1] }, 'bad_request'],
+    [{ type: 'user_presence', user_ids: ['ben', 'x'.repeat(256)] }, 'too_large'],
     [{ type: 'user_presence', user_ids: Array.from({ length: 101 }, (_, i) => `u${i}`) }, 'bad_request'],
     [{ type: 'user_presence', current_task_id: 'not-mine' }, 'forbidden'],
     [{ type: 'ack', task_id: 'bad-1', seq: -1 }, 'bad_request'],

@@ -96,6 +96,9 @@ $node->safe_psql('source', q{
 	COMMIT;
 	SELECT taskchat.close_room('2');});
 
+# A row of before there was a rule keeps what it has.
+$node->safe_psql('source', q{UPDATE taskchat.task_messages SET metadata = '[1]' WHERE content = 'line 6'});
+
 # A change that is committed but not told yet, as its room was busy.
 my $keeper = $node->background_psql('source');
 $keeper->query_safe(q{BEGIN; SELECT (taskchat.send_system_message('2', 'not to stay')).seq});
