@@ -97,6 +97,16 @@ take_hello(Listener *listener, const PGresult *result)
 	(void) pgconn_send(listener->conn, sql, 0, NULL);
 }
 
+/* new_epoch() begins another one while we listen; its owner then hears once more that we do. */
+static void
+take_epoch(Listener *listener, const char *epoch)
+{
+	if (strcmp(epoch, listener->epoch) == 0)
+		return;
+	snprintf(listener->epoch, sizeof(listener->epoch), "%s", epoch);
+	listener->events->up(listener->arg, listener->epoch, listener->max_content_bytes);
+}
+
 /*
  * The own bell was rung, or could not be.  Where the notification queue is full
  * there is nothing to hear, and the connection has answered: it is kept, and
@@ -114,6 +124,8 @@ take_ring(Listener *listener, const PGresult *result)
 		log_write(LOG_LEVEL_ERROR, "listener", 0, "events are late, as the notification queue is full: end the session that listens in an open transaction: %s",
 				  PQresultErrorMessage(result));
 	listener->queue_full = full;
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+		take_epoch(listener, PQgetvalue(result, 0, 1));
 }
 
 static void
@@ -186,7 +198,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	if (clock_seconds() - listener->heard_at > HEARTBEAT_TIMEOUT)
 		pgconn_drop(listener->conn, "the own doorbell was not heard");
 	else if (pgconn_idle(listener->conn))
-		(void) pgconn_send(listener->conn, "SELECT pg_catalog.pg_notify($1, $2)", 2, params);
+		(void) pgconn_send(listener->conn, "SELECT pg_catalog.pg_notify($1, $2), epoch FROM taskchat.relay_hello()", 2, params);
 }
 
 static const PgConnEvents conn_events = {on_ready, on_answer, on_lost, on_notified};

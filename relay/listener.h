@@ -14,7 +14,7 @@ typedef struct Listener Listener;
 
 typedef struct ListenerEvents
 {
-	void		(*up) (void *arg, const char *epoch, int max_content_bytes);	/* it listens now */
+	void		(*up) (void *arg, const char *epoch, int max_content_bytes);	/* it listens now; again: under another epoch */
 	void		(*down) (void *arg);
 	void		(*bell) (void *arg, const char *payload, int backend);
 } ListenerEvents;

@@ -70,7 +70,10 @@ listener_up(void *arg, const char *epoch, int max_content_bytes)
 	if (query->epoch[0] == '\0')
 		snprintf(query->epoch, sizeof(query->epoch), "%s", epoch);
 	else if (strcmp(query->epoch, epoch) != 0)
+	{
 		snprintf(query->epoch, sizeof(query->epoch), "new:%.50s", epoch);
+		query->up = false;		/* the owner is told, although nothing may have been lost */
+	}
 	query->max_content_bytes = max_content_bytes;
 	query_tell(query);
 }

@@ -10,9 +10,10 @@
  *
  *   relay_hello() → (interface int, version text, channel text, epoch text,
  *                    max_content_bytes int, seal text)
- *     First call on each connection.  channel: what to LISTEN to.  epoch: of
- *     the database; when it differs from the one seen before, every room's
- *     epoch has changed.  seal: the key of what bells carry, 64 hexadecimal
+ *     First call on each connection, and again now and then on the one that
+ *     LISTENs, as new_epoch() rings no bell.  channel: what to LISTEN to.
+ *     epoch: of the database; when it differs from the one seen before, every
+ *     room's epoch has changed.  seal: the key of what bells carry, 64 hexadecimal
  *     digits; NULL: they carry nothing.  From then on the session is a
  *     listener: it hears bells that go through shared memory (queue.c) as
  *     notifications on the channel, once it LISTENs there, and is let onto the

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { World, sleep, until } from './world.mjs';
+import { World, sleep, token, until } from './world.mjs';
 
 let world;
 before(async () => { world = await World.open(); });
@@ -78,6 +78,29 @@ test('an SQL session that holds one room delays no other', async () => {
   await connection.query('COMMIT');
   connection.release();
   await ada.good({ type: 'send_message', task_id: 'held', content: 'now' });
+});
+
+test('new_epoch() sends away who is in a room, without any restart; a resume starts anew', async () => {
+  await world.task('epoch', 'ben');
+  const ada = await world.login('ada');
+  const ben = await world.login('ben');
+  const joined = await ada.good({ type: 'join_task_room', task_id: 'epoch' });
+  const parked = fetch(`http://127.0.0.1:${world.port}/api/tasks/epoch/events?after_seq=${joined.last_seq}&wait=30`,
+    { headers: { Authorization: `Bearer ${token('ben')}` } }).then((answer) => answer.json());
+  await world.sql('SELECT taskchat.new_epoch()');
+  await ada.event('going_away');
+  await until('the close', () => ada.closed);
+  assert.equal(ada.closed, 1001);
+  assert.notEqual((await parked).epoch, joined.epoch);
+  const again = await world.login('ada');
+  const resumed = await again.good({ type: 'join_task_room', task_id: 'epoch', after_seq: joined.last_seq, epoch: joined.epoch });
+  assert.equal(resumed.reset, true);
+  assert.notEqual(resumed.epoch, joined.epoch);
+  await world.as('ben', "SELECT taskchat.send_message('epoch', 'of the new epoch')");
+  await again.event('message_received');
+  await ben.good({ type: 'ping' });
+  assert.deepEqual([again.closed, ben.closed], [null, null]);
+  assert.equal((await fetch(`http://127.0.0.1:${world.port}/readyz`)).status, 200);
 });
 
 test('SIGTERM says going_away and closes with 1001', async () => {
