@@ -152,8 +152,6 @@ server_upgrade_problem(const Socket *socket, const RequestHead *head, int *statu
 	if (head->http_1_0 || !request_list_has(head, "connection", "upgrade") || !key_is_good(request_header(head, "sec-websocket-key"))
 		|| head->length > 0 || head->encoded)
 		return "not a handshake of RFC 6455";
-	if (request_header(head, "sec-websocket-protocol") && !request_list_has(head, "sec-websocket-protocol", "taskchat.v1"))
-		return "the sub-protocol is taskchat.v1";
 	if (server_url_has_token(head))
 		return "a token does not belong in the URL";
 	*status = 403;
@@ -161,8 +159,9 @@ server_upgrade_problem(const Socket *socket, const RequestHead *head, int *statu
 }
 
 /*
- * Accepts a handshake without problem: the socket is a WebSocket then.  False:
- * drop it.
+ * Accepts a handshake without problem: the socket is a WebSocket then.  Who
+ * offers other sub-protocols alone is let in without one, and may then leave
+ * (RFC 6455 section 4.2.2).  False: drop it.
  */
 bool
 server_upgrade(Socket *socket, const RequestHead *head)
@@ -177,6 +176,6 @@ server_upgrade(Socket *socket, const RequestHead *head)
 	EVP_EncodeBlock(accept, digest, sizeof(digest));
 	len = snprintf(text, sizeof(text), "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
 				   "sec-websocket-accept: %s\r\n%s\r\n", (char *) accept,
-				   request_header(head, "sec-websocket-protocol") ? "sec-websocket-protocol: taskchat.v1\r\n" : "");
+				   request_list_has(head, "sec-websocket-protocol", "taskchat.v1") ? "sec-websocket-protocol: taskchat.v1\r\n" : "");
 	return socket_write(socket, text, (size_t) len) && connection_open(socket, head);
 }

@@ -27,6 +27,8 @@ const table = [
   ['an origin of the same host', handshake({ Origin: 'http://localhost' }), [101]],
   ['the sub-protocol', handshake({ 'Sec-WebSocket-Protocol': 'taskchat.v1' }), [101]],
   ['the sub-protocol among others', handshake({ 'Sec-WebSocket-Protocol': 'chat, taskchat.v1, other' }), [101]],
+  ['another sub-protocol alone', handshake({ 'Sec-WebSocket-Protocol': 'chat' }), [101]],
+  ['a sub-protocol that ours begins', handshake({ 'Sec-WebSocket-Protocol': 'taskchat.v10, taskchat' }), [101]],
   ['sub-protocols in two headers', handshake({ 'Sec-WebSocket-Protocol': ['chat', 'taskchat.v1'] }), [101]],
   ['an offered extension', handshake({ 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' }), [101]],
   ['an unknown extension', handshake({ 'Sec-WebSocket-Extensions': 'x-unknown' }), [101]],
@@ -102,8 +104,10 @@ test('the answer: accept, upgrade, the sub-protocol only if it was offered, no e
   assert.equal(one.head.headers['sec-websocket-protocol'], undefined);
   const two = await Wire.open(world.port, { 'Sec-WebSocket-Protocol': 'other, taskchat.v1' });
   assert.deepEqual(two.head.headers['sec-websocket-protocol'], ['taskchat.v1']);
-  await one.destroy();
-  await two.destroy();
+  const three = await Wire.open(world.port, { 'Sec-WebSocket-Protocol': 'taskchat.v10, other' });
+  assert.equal(three.head.status, 101);
+  assert.equal(three.head.headers['sec-websocket-protocol'], undefined);
+  for (const wire of [one, two, three]) await wire.destroy();
 });
 
 test('byte by byte, and with the first frame in the same packet', async () => {
