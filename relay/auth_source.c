@@ -182,27 +182,34 @@ add_public(AuthKeys *keys, const char *kid, EVP_PKEY *public_key, unsigned allow
 
 /* ---- the secret ---- */
 
+/* The secret of the environment: it wins over the file's. */
 static bool
 load_secret(AuthKeys *keys, const Config *config, char **error)
 {
-	Source		source = {config, "jwt_secret_file", config->jwt_secret_file, error};
-	size_t		len = strlen(config->jwt_secret);
-	const char *problem;
-	char	   *text;
+	const char *problem = add_secret(keys, NULL, config->jwt_secret, strlen(config->jwt_secret));
 
-	if (len > 0)
-	{
-		problem = add_secret(keys, NULL, config->jwt_secret, len);
-		if (problem)
-			*error = config_problem(config, "jwt_secret", problem);
-		return problem == NULL;
-	}
-	text = source_read(&source, &len);
+	if (problem)
+		*error = config_problem(config, "jwt_secret", problem);
+	return problem == NULL;
+}
+
+/* The secret in the file, which must be a good one whether it is used or not. */
+static bool
+load_secret_file(AuthKeys *keys, const Config *config, char **error)
+{
+	Source		source = {config, "jwt_secret_file", config->jwt_secret_file, error};
+	const char *problem;
+	size_t		len;
+	char	   *text = source_read(&source, &len);
+
 	if (text == NULL)
 		return false;
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
-	problem = add_secret(keys, NULL, text, len);
+	if (config->jwt_secret[0])
+		problem = len < LEAST_SECRET ? SECRET_TOO_SHORT : NULL;
+	else
+		problem = add_secret(keys, NULL, text, len);
 	OPENSSL_clear_free(text, LONGEST_FILE + 2);
 	return problem == NULL || source_fail(&source, 0, problem);
 }
@@ -442,8 +449,10 @@ auth_keys_load(AuthKeys *keys, const Config *config, char **error)
 
 	memset(keys, 0, sizeof(*keys));
 	*error = NULL;
-	if (config->jwt_secret[0] || config->jwt_secret_file[0])
+	if (config->jwt_secret[0])
 		ok = load_secret(keys, config, error);
+	if (ok && config->jwt_secret_file[0])
+		ok = load_secret_file(keys, config, error);
 	if (ok && config->jwt_public_key_file[0])
 		ok = load_pem(keys, config, error);
 	if (ok && config->jwks_file[0])

@@ -259,7 +259,7 @@ take_flag(Arguments *arguments, int argc, char *const *argv, int *i)
 	if (flag->option == NULL)
 		return message("command line: %.*s: unknown flag", len > LONGEST_KEY ? LONGEST_KEY : (int) len, argument);
 	if (flag->option->kind == OPTION_SECRET)
-		return message("command line, --%s: %s", flag->option->key, SECRET_PLACE);
+		return message("command line, %.*s: %s: %s", (int) len, argument, flag->option->key, SECRET_PLACE);
 	if (argument[len] == '=')
 		flag->value = argument + len + 1;
 	else if (*i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)

@@ -55,7 +55,8 @@ test('what is wrong ends it with status 2, and is named', () => {
     [[], { TASKCHAT_MAX_CONNECTIONS: 'many' }, /TASKCHAT_MAX_CONNECTIONS: max_connections: not a whole number/],
     [['-c', file('secret.conf', `\njwt_secret_file = ${secret}\n`)], {}, /secret\.conf, line 2: jwt_secret_file: .*short: .*32 bytes/],
     [[], { TASKCHAT_JWT_SECRET: 'sh0rt-s3cret' }, /environment, TASKCHAT_JWT_SECRET: jwt_secret: .*32 bytes/],
-    [['--jwt-secret', 'sh0rt-s3cret'], {}, /jwt_secret: a secret is given by/],
+    [['--jwt-secret', 'sh0rt-s3cret'], {}, /--jwt-secret: jwt_secret: a secret is given by/],
+    [['--jwt-secret-file', '/nonexistent'], { TASKCHAT_JWT_SECRET: crypto.randomBytes(32).toString('hex') }, /jwt_secret_file: \/nonexistent: No such file/],
     [['--jwks-file', '/nonexistent'], {}, /jwks_file: \/nonexistent: No such file/],
     [['--web-root', '/nonexistent'], {}, /web_root: not a directory/],
   ];

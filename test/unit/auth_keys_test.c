@@ -564,6 +564,24 @@ missing_files_are_named(void **state)
 	}
 }
 
+/* The secret of the environment wins, which makes a bad file no better. */
+static void
+a_secret_hides_no_bad_file(void **state)
+{
+	char	   *error;
+	Auth	   *auth;
+
+	assert_null(try_auth("jwt-secret-file=/nonexistent", NULL, NULL, SECRET, &error));
+	assert_non_null(strstr(error, "jwt_secret_file: /nonexistent: No such file"));
+	free(error);
+	assert_null(try_auth(setting("jwt-secret-file", write_file("bad", "too short")), NULL, NULL, SECRET, &error));
+	assert_non_null(strstr(error, "32 bytes"));
+	free(error);
+	auth = make_auth(setting("jwt-secret-file", write_file("bad", "another secret of the needed length\n")), NULL, SECRET);
+	judge(auth, "the environment's secret", make_token("{\"alg\":\"HS256\"}", CLAIMS, NULL, NULL), NULL);
+	auth_free(auth);
+}
+
 static void
 algorithms_without_a_key_are_an_error(void **state)
 {
@@ -618,6 +636,7 @@ main(void)
 		cmocka_unit_test(texts_are_strict),
 		cmocka_unit_test(bad_keys_are_refused),
 		cmocka_unit_test(missing_files_are_named),
+		cmocka_unit_test(a_secret_hides_no_bad_file),
 		cmocka_unit_test(algorithms_without_a_key_are_an_error)
 	};
 
