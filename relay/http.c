@@ -234,7 +234,9 @@ http_dispatch(HttpExchange *exchange)
 	exchange_begin(exchange);
 	if (exchange->head.length > 0 || exchange->head.encoded)
 		exchange->closing = true;	/* unless the body is read, which its reader says */
-	if (exchange->api && !socket->admin)
+	if (exchange->head.bad_path)
+		http_refuse(exchange, WIRE_BAD_REQUEST, "the path has a bad escape");
+	else if (exchange->api && !socket->admin)
 		http_api(exchange);
 	else if (!socket->admin && strcmp(exchange->head.path, "/ws") == 0)
 		http_websocket(exchange);

@@ -133,7 +133,8 @@ read_target(RequestHead *head, char *target, RequestProblem *problem)
 	if (query)
 		*query = '\0';
 	head->path = path[0] ? path : root;
-	return head->path == root || resolve(path, true) ? REQUEST_WHOLE : bad(problem, 400, "the path has a bad escape");
+	head->bad_path = head->path != root && !resolve(path, true);
+	return REQUEST_WHOLE;
 }
 
 /* Method, target and version. */

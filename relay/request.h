@@ -25,6 +25,7 @@ typedef struct RequestHead
 	size_t		size;			/* its bytes */
 	const char *method;			/* as it came */
 	char	   *path;			/* begins with '/'; escapes are resolved, but for those of '/' and '%' */
+	bool		bad_path;		/* one of them is none, or they are no UTF-8: path is good to tell the API from other routes */
 	const char *query;			/* as it came; "" for none */
 	bool		http_1_0;		/* HTTP/1.0 */
 	RequestHeader headers[REQUEST_HEADERS];

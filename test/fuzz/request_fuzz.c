@@ -57,7 +57,7 @@ check_head(RequestHead *head)
 {
 	char		joined[64];
 
-	want(head->path[0] == '/' && json_is_utf8(head->path, strlen(head->path)));
+	want(head->path[0] == '/' && (head->bad_path || json_is_utf8(head->path, strlen(head->path))));
 	want(head->http_1_0 || request_header(head, "host"));
 	want(head->nheaders <= REQUEST_HEADERS);
 	for (size_t i = 0; i < head->nheaders; i++)
@@ -72,7 +72,7 @@ check_head(RequestHead *head)
 	check_query(head->query);
 	request_bearer(head);
 	request_decode_rest(head->path);
-	want(json_is_utf8(head->path, strlen(head->path)));
+	want(head->bad_path || json_is_utf8(head->path, strlen(head->path)));
 }
 
 int
