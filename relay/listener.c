@@ -37,7 +37,6 @@ struct Listener
 	char		heartbeat[80];	/* payload of our own bell */
 	char		channel[128];	/* what we listen to */
 	char		epoch[64];		/* of the database */
-	int			max_content_bytes;	/* of the database */
 	Seal	   *seal;			/* of the events that bells bring along; NULL: they bring none.  Owned */
 	double		heard_at;		/* clock_seconds() when the own bell was heard last */
 	bool		queue_full;		/* the own bell could not be rung */
@@ -83,7 +82,7 @@ take_hello(Listener *listener, const PGresult *result)
 	}
 	snprintf(listener->channel, sizeof(listener->channel), "%s", PQgetvalue(result, 0, 1));
 	snprintf(listener->epoch, sizeof(listener->epoch), "%s", PQgetvalue(result, 0, 2));
-	listener->max_content_bytes = atoi(PQgetvalue(result, 0, 3));
+	listener->events->content_limit(listener->arg, atoi(PQgetvalue(result, 0, 3)));
 	take_seal(listener, PQgetvalue(result, 0, 4));
 	channel = pgconn_quote(listener->conn, listener->channel);
 	if (channel == NULL)
@@ -104,13 +103,14 @@ take_epoch(Listener *listener, const char *epoch)
 	if (strcmp(epoch, listener->epoch) == 0)
 		return;
 	snprintf(listener->epoch, sizeof(listener->epoch), "%s", epoch);
-	listener->events->up(listener->arg, listener->epoch, listener->max_content_bytes);
+	listener->events->up(listener->arg, listener->epoch);
 }
 
 /*
  * The own bell was rung, or could not be.  Where the notification queue is full
  * there is nothing to hear, and the connection has answered: it is kept, and
- * the slow poll brings what happens.
+ * the slow poll brings what happens.  The limit comes along, as a reload of the
+ * database's configuration rings no bell.
  */
 static void
 take_ring(Listener *listener, const PGresult *result)
@@ -125,7 +125,10 @@ take_ring(Listener *listener, const PGresult *result)
 				  PQresultErrorMessage(result));
 	listener->queue_full = full;
 	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+	{
 		take_epoch(listener, PQgetvalue(result, 0, 1));
+		listener->events->content_limit(listener->arg, atoi(PQgetvalue(result, 0, 2)));
+	}
 }
 
 static void
@@ -146,7 +149,7 @@ on_answer(void *arg, const PGresult *result)
 			}
 			listener->state = LISTENER_UP;
 			listener->heard_at = clock_seconds();
-			listener->events->up(listener->arg, listener->epoch, listener->max_content_bytes);
+			listener->events->up(listener->arg, listener->epoch);
 			break;
 		case LISTENER_UP:
 			take_ring(listener, result);
@@ -198,7 +201,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	if (clock_seconds() - listener->heard_at > HEARTBEAT_TIMEOUT)
 		pgconn_drop(listener->conn, "the own doorbell was not heard");
 	else if (pgconn_idle(listener->conn))
-		(void) pgconn_send(listener->conn, "SELECT pg_catalog.pg_notify($1, $2), epoch FROM taskchat.relay_hello()", 2, params);
+		(void) pgconn_send(listener->conn, "SELECT pg_catalog.pg_notify($1, $2), epoch, max_content_bytes FROM taskchat.relay_hello()", 2, params);
 }
 
 static const PgConnEvents conn_events = {on_ready, on_answer, on_lost, on_notified};

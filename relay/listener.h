@@ -14,7 +14,8 @@ typedef struct Listener Listener;
 
 typedef struct ListenerEvents
 {
-	void		(*up) (void *arg, const char *epoch, int max_content_bytes);	/* it listens now; again: under another epoch */
+	void		(*content_limit) (void *arg, int max_content_bytes);	/* of the database, as it is now; may be told again */
+	void		(*up) (void *arg, const char *epoch);	/* it listens now, the limit came before; again: under another epoch */
 	void		(*down) (void *arg);
 	void		(*bell) (void *arg, const char *payload, int backend);
 } ListenerEvents;

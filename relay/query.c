@@ -57,13 +57,21 @@ query_tell(Query *query)
 	changed = query->epoch[0] != '\0' && strncmp(query->epoch, "new:", 4) == 0;
 	if (changed)
 		memmove(query->epoch, query->epoch + 4, strlen(query->epoch + 4) + 1);
-	query->events->up(query->arg, query->epoch, changed, query->max_content_bytes);
+	query->events->up(query->arg, query->epoch, changed);
 	query->beat_due = true;
 	news_go(query);
 }
 
 static void
-listener_up(void *arg, const char *epoch, int max_content_bytes)
+listener_content_limit(void *arg, int max_content_bytes)
+{
+	Query	   *query = arg;
+
+	query->events->content_limit(query->arg, max_content_bytes);
+}
+
+static void
+listener_up(void *arg, const char *epoch)
 {
 	Query	   *query = arg;
 
@@ -74,7 +82,6 @@ listener_up(void *arg, const char *epoch, int max_content_bytes)
 		snprintf(query->epoch, sizeof(query->epoch), "new:%.50s", epoch);
 		query->up = false;		/* the owner is told, although nothing may have been lost */
 	}
-	query->max_content_bytes = max_content_bytes;
 	query_tell(query);
 }
 
@@ -94,7 +101,7 @@ listener_bell(void *arg, const char *payload, int backend)
 	query->events->bell(query->arg, payload);
 }
 
-static const ListenerEvents listener_events = {listener_up, listener_down, listener_bell};
+static const ListenerEvents listener_events = {listener_content_limit, listener_up, listener_down, listener_bell};
 
 static void
 on_poll(struct ev_loop *loop, ev_timer *timer, int events)

@@ -126,7 +126,8 @@ typedef struct PolledRoom
 /* What the query module tells its owner; all from the event loop. */
 typedef struct QueryEvents
 {
-	void		(*up) (void *arg, const char *epoch, bool epoch_changed, int max_content_bytes);	/* listening again: catch up everything */
+	void		(*content_limit) (void *arg, int max_content_bytes);	/* of the database; before up, and again later */
+	void		(*up) (void *arg, const char *epoch, bool epoch_changed);	/* listening again: catch up everything */
 	void		(*down) (void *arg);	/* commands or events do not flow */
 	void		(*bell) (void *arg, const char *payload);	/* a doorbell; own typing is not reported */
 	void		(*fetch_row) (void *arg, const FetchRow *row);

@@ -140,7 +140,6 @@ struct Query
 	bool		news_failed;	/* the last other statement of the news lane failed */
 	double		refused_at;		/* clock_seconds() when it took no write or ran no commands; 0: the last write went well */
 	char		epoch[64];		/* seen last; "" before */
-	int			max_content_bytes;
 	void		(*farewell_done) (void *arg);
 	void	   *farewell_arg;
 	ev_timer	poll;

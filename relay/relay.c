@@ -193,12 +193,17 @@ relay_look_again(Relay *relay, bool missed)
 }
 
 static void
-relay_up(void *arg, const char *epoch, bool epoch_changed, int max_content_bytes)
+relay_content_limit(void *arg, int max_content_bytes)
+{
+	((Relay *) arg)->max_content_bytes = max_content_bytes;
+}
+
+static void
+relay_up(void *arg, const char *epoch, bool epoch_changed)
 {
 	Relay	   *relay = arg;
 
 	log_write(LOG_LEVEL_INFO, "relay", 0, "database is up, epoch %s%s", epoch ? epoch : "", epoch_changed ? ", changed" : "");
-	relay->max_content_bytes = max_content_bytes;
 	if (epoch_changed)
 	{
 		relay_end_old_epoch(relay);
@@ -401,6 +406,7 @@ const QueryEvents *
 relay_query_events(void)
 {
 	static const QueryEvents events = {
+		.content_limit = relay_content_limit,
 		.up = relay_up,
 		.down = relay_down,
 		.bell = relay_bell,

@@ -231,7 +231,7 @@ waiting_outlives_the_database(void **state)
 	answer_events(false);
 	answer(&gone, 1);
 	assert_int_equal(nanswers, 0);
-	relay_query_events()->up(&relay, "e", false, 16384);
+	relay_query_events()->up(&relay, "e", false);
 	assert_int_equal(nasked, 1);
 	answer_events(true);
 	assert_int_equal(nanswers, 1);
@@ -246,7 +246,7 @@ waiting_ends_with_the_epoch(void **state)
 	answer_events(false);
 	answer_events(false);
 	assert_int_equal(nanswers, 0);
-	relay_query_events()->up(&relay, "f", true, 16384);
+	relay_query_events()->up(&relay, "f", true);
 	assert_int_equal(nasked, 1);
 	answer_events(false);
 	assert_int_equal(nanswers, 1);

@@ -332,7 +332,7 @@ another_epoch_ends_joined_sessions(void **state)
 	login(&a, "a");
 	login(&b, "b");
 	join(&a, 0);
-	relay_query_events()->up(&relay, "new", true, 16384);
+	relay_query_events()->up(&relay, "new", true);
 	expect(&a, "going_away");
 	assert_int_equal(a.close_code, CLOSE_GOING_AWAY);
 	assert_int_equal(b.close_code, 0);

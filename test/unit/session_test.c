@@ -60,6 +60,34 @@ ticket_logs_in(void **state)
 }
 
 static void
+welcome_tells_the_limit_as_it_is(void **state)
+{
+	Wire		wire;
+
+	relay_query_events()->content_limit(&relay, 77);
+	connect_wire(&wire);
+	say(&wire, "{\"type\":\"authenticate\",\"token\":\"user:a\"}");
+	expect(&wire, "\"ok\":true");
+	expect(&wire, "\"max_content_bytes\":77");
+}
+
+static void
+ticket_without_a_database(void **state)
+{
+	Wire		wire;
+
+	connect_wire(&wire);
+	say(&wire, "{\"type\":\"authenticate\",\"ticket\":\"t\",\"ref\":1}");
+	ticket_done(ticket_arg, false, NULL);
+	expect(&wire, "\"ref\":1,\"ok\":false,\"error\":{\"code\":\"unavailable\"");
+	assert_non_null(strstr(wire.last, "\"retry_after_ms\":1000"));
+	assert_int_equal(wire.close_code, 0);
+	say(&wire, "{\"type\":\"authenticate\",\"ticket\":\"t\"}");
+	ticket_done(ticket_arg, true, "a");
+	expect(&wire, "\"ok\":true");
+}
+
+static void
 ticket_of_a_gone_session(void **state)
 {
 	Wire		wire;
@@ -220,6 +248,8 @@ main(void)
 		LIVE_TEST(bad_first_login_closes),
 		LIVE_TEST(bad_renewal_keeps_the_old_one),
 		LIVE_TEST(ticket_logs_in),
+		LIVE_TEST(welcome_tells_the_limit_as_it_is),
+		LIVE_TEST(ticket_without_a_database),
 		LIVE_TEST(ticket_of_a_gone_session),
 		LIVE_TEST(login_is_due_in_time),
 		LIVE_TEST(login_ends),

@@ -188,7 +188,7 @@ ended_while_nobody_listened(void **state)
 	login(&wire, "a");
 	attach(3, false, 0);
 	relay_query_events()->down(&relay);
-	relay_query_events()->up(&relay, "e", false, 16384);
+	relay_query_events()->up(&relay, "e", false);
 	attach(3, false, 41);
 	assert_int_equal(wire.close_code, CLOSE_NOT_ALLOWED);
 }
@@ -205,9 +205,9 @@ state_is_told_after_a_loss(void **state)
 	say(&wire, "{\"type\":\"join_task_room\",\"task_id\":\"t\",\"ref\":0}");
 	answer_join(3);
 	expect(&wire, "\"ref\":0");
-	relay_query_events()->up(&relay, "e", false, 16384);
+	relay_query_events()->up(&relay, "e", false);
 	assert_int_equal(nstate, 0);
-	relay_query_events()->up(&relay, "e", false, 16384);
+	relay_query_events()->up(&relay, "e", false);
 	assert_int_equal(nstate, 1);
 	relay_query_events()->state_row(&relay, &row);
 	expect(&wire, "{\"type\":\"room_state\",\"task_id\":\"t\",\"applicant_id\":null,\"members\":[{\"user_id\":\"b\"");
