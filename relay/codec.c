@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define DEEPEST 32
+#define LONGEST_NUMBER 1000		/* characters: far within what jsonb can hold */
 #define LARGEST_INTEGER INT64_C(9007199254740991)	/* 2^53 − 1 */
 
 /* The scanner (RFC 8259): where it is, and why it stopped. */
@@ -23,6 +24,7 @@ typedef struct Scan
 	const char *refused;		/* it is JSON, but has a value that we don't take: why */
 	int			depth;
 	size_t		pairs;			/* names with a value, in all objects */
+	JsonText   *outline;		/* gets the members of the outermost object, arrays and objects in them emptied; or NULL */
 } Scan;
 
 static bool scan_value(Scan *scan);
@@ -204,8 +206,8 @@ scan_number(Scan *scan)
 		if (!scan_digits(scan))
 			return false;
 	}
-	else if (scan->at - start > 18)
-		scan_refuse(scan, "an integer is too large");
+	if (scan->at - start > LONGEST_NUMBER)
+		scan_refuse(scan, "a number is too long");
 	if (peek(scan) == 'e' || peek(scan) == 'E')
 	{
 		scan->at++;
@@ -231,9 +233,24 @@ scan_word(Scan *scan, const char *word)
 	return true;
 }
 
+/* Adds a member to the outline. */
+static void
+outline_add(JsonText *outline, const unsigned char *name, const unsigned char *value, const unsigned char *end)
+{
+	json_text_raw(outline, outline->len == 0 ? "{" : ",");
+	json_text_raw_n(outline, (const char *) name, (size_t) (value - name));
+	if (*value == '{' || *value == '[')
+		json_text_raw(outline, "[]");
+	else
+		json_text_raw_n(outline, (const char *) value, (size_t) (end - value));
+}
+
 static bool
 scan_pair(Scan *scan)
 {
+	const unsigned char *name = scan->at;
+	const unsigned char *value;
+
 	if (peek(scan) != '"')
 		return scan_fail(scan, "a name must be a string");
 	if (!scan_string(scan))
@@ -243,15 +260,52 @@ scan_pair(Scan *scan)
 		return scan_fail(scan, "a colon is missing");
 	scan->at++;
 	scan->pairs++;
-	return scan_value(scan);
+	skip_space(scan);
+	value = scan->at;
+	if (!scan_value(scan))
+		return false;
+	if (scan->outline && scan->depth == 1)
+		outline_add(scan->outline, name, value, scan->at);
+	return true;
+}
+
+/*
+ * A container that is too deep, from its opening bracket.  As it is refused
+ * anyway, its brackets are only counted: neither stack nor memory is spent.
+ */
+static bool
+skip_container(Scan *scan)
+{
+	size_t		open = 0;
+
+	do
+	{
+		int			c = peek(scan);
+
+		if (c < 0)
+			return scan_fail(scan, "a comma or bracket is missing");
+		if (c == '"')
+		{
+			if (!scan_string(scan))
+				return false;
+			continue;
+		}
+		if (c == '[' || c == '{')
+			open++;
+		else if (c == ']' || c == '}')
+			open--;
+		scan->at++;
+	} while (open > 0);
+	return true;
 }
 
 /* The rest of an array or object, from its opening bracket. */
 static bool
 scan_container(Scan *scan, int closing, bool (*item) (Scan *scan))
 {
-	if (++scan->depth > DEEPEST)
-		return scan_fail(scan, "nested too deeply");
+	if (scan->depth == DEEPEST)
+		return scan_refuse(scan, "nested too deeply") && skip_container(scan);
+	scan->depth++;
 	scan->at++;
 	skip_space(scan);
 	if (peek(scan) == closing)
@@ -316,43 +370,36 @@ json_is_utf8(const char *text, size_t len)
 	return true;
 }
 
+/* Holds the text against the grammar; false with *error, a constant. */
+static bool
+scan_text(Scan *scan, const char **error)
+{
+	*error = "not a JSON object";
+	skip_space(scan);
+	if (peek(scan) != '{' || !scan_value(scan))
+	{
+		*error = scan->error ? scan->error : *error;
+		return false;
+	}
+	skip_space(scan);
+	if (scan->at != scan->end)
+		*error = "something follows the object";
+	return scan->at == scan->end;
+}
+
 /*
- * Parses one JSON object, and counts the names in its text.  lenient: values
- * that we don't take are let through, as the library reads them.
+ * The tree of a text that the scanner has found to be an object.  The library
+ * need not be strict: all that this adds is to refuse integers that it clamps.
  */
 static JsonValue *
-parse(const char *text, size_t len, bool lenient, const char **error, size_t *pairs)
+build_tree(const char *text, size_t len, const char **error)
 {
-	Scan		scan = {.at = (const unsigned char *) text, .end = (const unsigned char *) text + len};
-	struct json_tokener *tokener;
+	struct json_tokener *tokener = json_tokener_new_ex(DEEPEST + 2);
 	struct json_object *object = NULL;
 
-	*error = "not a JSON object";
-	skip_space(&scan);
-	if (peek(&scan) != '{' || !scan_value(&scan))
-	{
-		*error = scan.error ? scan.error : *error;
-		return NULL;
-	}
-	*pairs = scan.pairs;
-	skip_space(&scan);
-	if (scan.at != scan.end)
-	{
-		*error = "something follows the object";
-		return NULL;
-	}
-	if (scan.refused && !lenient)
-	{
-		*error = scan.refused;
-		return NULL;
-	}
-	tokener = json_tokener_new_ex(DEEPEST + 2);
+	*error = "out of memory";
 	if (tokener == NULL)
-	{
-		*error = "out of memory";
 		return NULL;
-	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
 	object = json_tokener_parse_ex(tokener, text, (int) len);
 	if (object != NULL && !json_object_is_type(object, json_type_object))
 	{
@@ -363,27 +410,54 @@ parse(const char *text, size_t len, bool lenient, const char **error, size_t *pa
 	return (JsonValue *) object;
 }
 
+/* Parses one JSON object, and counts the names in its text. */
+static JsonValue *
+parse(const char *text, size_t len, const char **error, size_t *pairs)
+{
+	Scan		scan = {.at = (const unsigned char *) text, .end = (const unsigned char *) text + len};
+
+	if (!scan_text(&scan, error))
+		return NULL;
+	if (scan.refused)
+	{
+		*error = scan.refused;
+		return NULL;
+	}
+	*pairs = scan.pairs;
+	return build_tree(text, len, error);
+}
+
 /* Parse one JSON object of len bytes; NULL with *error, a constant, otherwise.  Free with json_free(). */
 JsonValue *
 json_parse(const char *text, size_t len, const char **error)
 {
 	size_t		pairs;
 
-	return parse(text, len, false, error, &pairs);
+	return parse(text, len, error, &pairs);
 }
 
 /*
- * The object of a text that json_parse() refused for a value in it (U+0000, a
- * surrogate alone, a number out of range); NULL where it is no JSON at all.
- * Only to find out whom to answer: what was refused may be cut or rounded.
+ * The object of a text that json_parse() refused though it is JSON (U+0000, a
+ * surrogate alone, a number that is too long, too deep); NULL where it is none.
+ * Only to find out whom to answer: arrays and objects within it are empty
+ * arrays here, and what was refused may be cut or rounded.
  */
 JsonValue *
 json_parse_refused(const char *text, size_t len)
 {
+	JsonText	outline = {0};
+	Scan		scan = {.at = (const unsigned char *) text, .end = (const unsigned char *) text + len, .outline = &outline};
 	const char *error;
-	size_t		pairs;
+	JsonValue  *value = NULL;
 
-	return parse(text, len, true, &error, &pairs);
+	if (scan_text(&scan, &error))
+	{
+		json_text_raw(&outline, outline.len == 0 ? "{}" : "}");
+		if (!outline.failed)
+			value = build_tree(outline.data, outline.len, &error);
+	}
+	json_text_reset(&outline);
+	return value;
 }
 
 /* How many names the tree holds: fewer than the text where one came twice. */
@@ -416,7 +490,7 @@ JsonValue *
 json_parse_unique(const char *text, size_t len, const char **error)
 {
 	size_t		pairs;
-	JsonValue  *value = parse(text, len, false, error, &pairs);
+	JsonValue  *value = parse(text, len, error, &pairs);
 
 	if (value == NULL || count_pairs((struct json_object *) value) == pairs)
 		return value;

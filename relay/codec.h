@@ -4,7 +4,9 @@
  *
  * Texts from clients are first held against RFC 8259 and RFC 3629 byte by
  * byte (what the library lets through is refused here: NaN, single quotes,
- * overlong UTF-8, lone surrogates, \u0000, big integers, depth over 32).
+ * overlong UTF-8, lone surrogates, \u0000, endless numbers, depth over 32).
+ * Other numbers are let through as they are: only who reads one as an integer
+ * holds it against ±(2^53−1).
  */
 #ifndef TASKCHAT_CODEC_H
 #define TASKCHAT_CODEC_H

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -23,7 +24,8 @@ static const Case good[] = {
 	{"{}", 0}, {" {\t\r\n} ", 0}, {"{\"a\":1}", 0}, {"{\"a\":-0}", 0}, {"{\"a\":1.5e-3}", 0},
 	{"{\"a\":[[],{},\"\",true,false,null]}", 0}, {"{\"a\":\"\\u00e9\\ud83d\\ude00\\n\\\"\\\\\\/\"}", 0},
 	{"{\"a\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\"}", 0}, {"{\"a\":1,\"a\":2}", 0},
-	{"{\"a\":9007199254740993}", 0}, {"{\"\":0}", 0}, {"{\"a\":\"\x7f\"}", 0}
+	{"{\"a\":9007199254740993}", 0}, {"{\"a\":-123456789012345678901234567890}", 0}, {"{\"a\":0.12345678901234567890}", 0},
+	{"{\"\":0}", 0}, {"{\"a\":\"\x7f\"}", 0}
 };
 
 static const Case bad[] = {
@@ -31,7 +33,7 @@ static const Case bad[] = {
 	{"{a:1}", 0}, {"{'a':1}", 0}, {"{\"a\"}", 0}, {"{\"a\":}", 0}, {"{\"a\":1,}", 0}, {"{,}", 0}, {"{\"a\" 1}", 0},
 	{"{\"a\":NaN}", 0}, {"{\"a\":Infinity}", 0}, {"{\"a\":-Infinity}", 0}, {"{\"a\":True}", 0}, {"{\"a\":nul}", 0},
 	{"{\"a\":01}", 0}, {"{\"a\":-01}", 0}, {"{\"a\":1.}", 0}, {"{\"a\":.5}", 0}, {"{\"a\":+1}", 0}, {"{\"a\":1e}", 0},
-	{"{\"a\":0x10}", 0}, {"{\"a\":-}", 0}, {"{\"a\":1e99999}", 0}, {"{\"a\":12345678901234567890}", 0},
+	{"{\"a\":0x10}", 0}, {"{\"a\":-}", 0}, {"{\"a\":1e99999}", 0},
 	{"{\"a\":[1,]}", 0}, {"{\"a\":[,1]}", 0}, {"{\"a\":[1 2]}", 0}, {"{\"a\":[}", 0}, {"{\"a\":[1}", 0},
 	{"{\"a\":\"}", 0}, {"{\"a\":\"\\x\"}", 0}, {"{\"a\":\"\\u12\"}", 0}, {"{\"a\":\"\\u12g4\"}", 0},
 	{"{\"a\":\"\\u0000\"}", 0}, {"{\"\\u0000\":1}", 0}, {"{\"a\":\"\\ud800\"}", 0}, {"{\"a\":\"\\udc00\"}", 0},
@@ -103,6 +105,26 @@ bounds_depth(void **state)
 	assert_null(parse(&one));
 }
 
+/* A number of any size is let through, but for what no database could hold. */
+static void
+bounds_numbers(void **state)
+{
+	char		text[1100] = "{\"a\":";
+	Case		one = {text, 0};
+	JsonValue  *value;
+
+	(void) state;
+	memset(text + 5, '7', 1000);
+	strcpy(text + 1005, "}");
+	value = parse(&one);
+	assert_non_null(value);
+	json_free(value);
+	strcpy(text + 1005, "7}");
+	assert_null(parse(&one));
+	memcpy(text + 5, "0.", 2);
+	assert_null(parse(&one));
+}
+
 static void
 reads_fields(void **state)
 {
@@ -168,7 +190,8 @@ tells_whom_to_answer(void **state)
 {
 	static const char *const refused[] = {
 		"{\"a\":\"\\u0000\",\"ref\":\"r\"}", "{\"ref\":\"r\",\"a\":\"\\ud800\"}", "{\"a\":[\"\\udc00\"],\"ref\":\"r\"}",
-		"{\"a\":12345678901234567890,\"ref\":\"r\"}", "{\"a\":1e99999,\"ref\":\"r\"}"
+		"{\"a\":1e99999,\"ref\":\"r\"}", "{\"r\\u0065f\":\"r\",\"a\":1e99999}",
+		"{\"ref\":\"x\",\"a\":{\"ref\":\"y\"},\"b\":\"\\u0000\",\"ref\":\"r\"}"
 	};
 	const char *cut = "{\"ref\":\"r\\u0000s\"}";
 	const char *none = "{\"ref\":\"r\",}";
@@ -189,6 +212,38 @@ tells_whom_to_answer(void **state)
 	assert_null(json_field_string(value, "ref"));
 	json_free(value);
 	assert_null(json_parse_refused(none, strlen(none)));
+	assert_null(json_parse_refused("{", 1));
+	assert_null(json_parse_refused("{} {", 4));
+}
+
+/* Nor does a text that goes too deep, however deep, and wherever the ref stands. */
+static void
+tells_whom_to_answer_from_the_depth(void **state)
+{
+	enum {DEEP = 100000};
+	char	   *text = malloc(2 * DEEP + 100);
+	const char *error;
+	JsonValue  *value;
+
+	(void) state;
+	for (int first = 0; first < 2; first++)
+	{
+		size_t		n = (size_t) sprintf(text, first ? "{\"ref\":\"r\",\"x\":{\"y\":" : "{\"x\":{\"ref\":\"no\",\"y\":");
+
+		memset(text + n, '[', DEEP);
+		memset(text + n + DEEP, ']', DEEP);
+		n += 2 * DEEP;
+		n += (size_t) sprintf(text + n, first ? ",\"ref\":\"]\"}}" : "},\"ref\":\"r\"}");
+		assert_null(json_parse(text, n, &error));
+		assert_string_equal(error, "nested too deeply");
+		value = json_parse_refused(text, n);
+		assert_non_null(value);
+		assert_string_equal(json_field_string(value, "ref"), "r");
+		assert_int_equal(json_field_array_length(value, "x"), 0);
+		json_free(value);
+		assert_null(json_parse_refused(text, n - 1));
+	}
+	free(text);
 }
 
 int
@@ -197,7 +252,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(bounds_depth),
 		cmocka_unit_test(reads_fields), cmocka_unit_test(writes_what_it_reads),
-		cmocka_unit_test(tells_whom_to_answer)
+		cmocka_unit_test(bounds_numbers), cmocka_unit_test(tells_whom_to_answer),
+		cmocka_unit_test(tells_whom_to_answer_from_the_depth)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
