@@ -322,7 +322,7 @@ join_room(Jsonb *frame, int max_bytes, int max_events, FrameAnswer *answer)
 	Members		members = {0};
 	StringInfoData out;
 	char	   *epoch;
-	bool		reset = false;
+	bool		reset;
 
 	read_wish(frame, &wish);
 	if (wish.task_id == NULL)
@@ -340,8 +340,8 @@ join_room(Jsonb *frame, int max_bytes, int max_events, FrameAnswer *answer)
 	appendStringInfoString(&out, ",\"events\":[");
 	max_bytes -= out.len + FRAMING;
 	answer->complete = true;
-	if (wish.resumes)
-		reset = (wish.epoch && strcmp(wish.epoch, epoch) != 0) || wish.after_seq > room.last_seq || wish.after_seq < room.first_seq - 1;
+	reset = (wish.epoch && strcmp(wish.epoch, epoch) != 0)
+		|| (wish.resumes && (wish.after_seq > room.last_seq || wish.after_seq < room.first_seq - 1));
 	if (!wish.resumes || reset)
 		append_newest(&out, &room, max_bytes);
 	else

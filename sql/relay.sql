@@ -23,6 +23,14 @@ FROM taskchat.relay_run(ARRAY['ben', 'eve', 'ben', 'ben', 'ben'], ARRAY[
 	'{"type":"get_messages","task_id":"relay-1","limit":1}',
 	'{"type":"get_events","task_id":"relay-1","after_seq":1,"limit":1}',
 	'{"type":"find_room","task_id":"relay-1"}'], false, 200000, 500, 200);
+-- Another epoch is a reset, whatever the client has seen; without one there is nothing to drop
+SELECT command, data::jsonb -> 'reset' AS reset, data::jsonb -> 'complete' AS complete, jsonb_path_query_array(data::jsonb, '$.events[*].seq') AS events
+FROM taskchat.relay_run(ARRAY['ben', 'ben', 'ben', 'ben'], ARRAY[
+	'{"type":"join_task_room","task_id":"relay-1","epoch":"other"}',
+	'{"type":"join_task_room","task_id":"relay-1","epoch":"other","after_seq":3}',
+	'{"type":"join_task_room","task_id":"relay-1","epoch":null}',
+	(SELECT jsonb_build_object('type', 'join_task_room', 'task_id', 'relay-1', 'epoch', data::jsonb -> 'epoch')::text
+		FROM taskchat.relay_run(ARRAY['ben'], ARRAY['{"type":"join_task_room","task_id":"relay-1"}'], false, 200000, 500, 200))], false, 200000, 500, 200);
 -- Pages are cut by bytes, but never below one element; the newest page keeps the newest
 SELECT command, seq, length(data) < 1200 AS short, data::jsonb -> 'has_more' AS has_more, data::jsonb -> 'complete' AS complete,
 	jsonb_path_query_array(data::jsonb, '$.events[*].seq') AS events, jsonb_path_query_array(data::jsonb, '$.messages[*].seq') AS messages
