@@ -57,11 +57,12 @@ typedef struct ParkedRoom
 static bool api_ask(ApiCall *call);
 
 /*
- * Writes {"error":{…}}.
+ * Writes {"error":{…}}, the answer to a request, and counts it.
  */
 void
-api_error_text(JsonText *text, WireCode code, const char *message)
+api_error_text(Relay *relay, JsonText *text, WireCode code, const char *message)
 {
+	metrics_error(relay, code);
 	json_text_raw(text, "{\"error\":{\"code\":");
 	json_text_string(text, wire_code_name(code));
 	json_text_raw(text, ",\"message\":");
@@ -70,12 +71,12 @@ api_error_text(JsonText *text, WireCode code, const char *message)
 }
 
 static void
-api_answer_error(const ApiPort *port, void *arg, WireCode code, const char *message, int64_t retry_ms)
+api_answer_error(Relay *relay, const ApiPort *port, void *arg, WireCode code, const char *message, int64_t retry_ms)
 {
 	JsonText	text = {0};
 	ApiAnswer	answer = {.status = wire_code_http_status(code)};
 
-	api_error_text(&text, code, message);
+	api_error_text(relay, &text, code, message);
 	answer.body = text.failed ? "{}" : text.data;
 	answer.len = strlen(answer.body);
 	answer.challenge = code == WIRE_UNAUTHENTICATED;
@@ -122,10 +123,10 @@ api_fail(ApiCall *call, WireCode code, const char *message, int64_t retry_ms)
 {
 	const ApiPort *port = call->port;
 
-	metrics_command(call->relay, call->frame.type->name, call->started, (int) code);
+	metrics_command(call->relay, call->frame.type->name, call->started, false);
 	call->port = NULL;
 	if (port)
-		api_answer_error(port, call->arg, code, message, retry_ms);
+		api_answer_error(call->relay, port, call->arg, code, message, retry_ms);
 	api_free(call);
 }
 
@@ -139,7 +140,7 @@ api_succeed(ApiCall *call, const char *data, size_t len)
 	ApiAnswer	answer = {.status = sent && !duplicate ? 201 : 200, .body = data, .len = len};
 	const ApiPort *port = call->port;
 
-	metrics_command(call->relay, call->frame.type->name, call->started, METRICS_DONE);
+	metrics_command(call->relay, call->frame.type->name, call->started, true);
 	call->port = NULL;
 	if (port)
 		port->done(call->arg, &answer);
@@ -323,17 +324,17 @@ api_admit(User *user, const ApiRequest *request, const ApiPort *port, void *arg)
 	ApiCall    *call;
 
 	if (wait > 0)
-		api_answer_error(port, arg, WIRE_RATE_LIMITED, "too many requests", wait);
+		api_answer_error(relay, port, arg, WIRE_RATE_LIMITED, "too many requests", wait);
 	else if ((int64_t) user->calls >= relay->config->max_connections_per_user)
-		api_answer_error(port, arg, WIRE_LIMIT_EXCEEDED, "too many requests of this user at once", 1000);
+		api_answer_error(relay, port, arg, WIRE_LIMIT_EXCEEDED, "too many requests of this user at once", 1000);
 	else if (!api_make_frame(&frame, request, &code, message, sizeof(message)))
 	{
-		api_answer_error(port, arg, code, message, 0);
+		api_answer_error(relay, port, arg, code, message, 0);
 		api_free_frame(&frame);
 	}
 	else if ((call = api_new(relay, user, &frame, port, arg)) == NULL)
 	{
-		api_answer_error(port, arg, WIRE_INTERNAL, "out of memory", 0);
+		api_answer_error(relay, port, arg, WIRE_INTERNAL, "out of memory", 0);
 		api_free_frame(&frame);
 	}
 	else
@@ -354,14 +355,14 @@ api_call(Relay *relay, const ApiRequest *request, const ApiPort *port, void *arg
 	ApiCall    *call = NULL;
 
 	if (relay->draining)
-		api_answer_error(port, arg, WIRE_UNAVAILABLE, "the relay is going away", 1000);
+		api_answer_error(relay, port, arg, WIRE_UNAVAILABLE, "the relay is going away", 1000);
 	else if (api_url_has_token(request))
-		api_answer_error(port, arg, WIRE_BAD_REQUEST, "a token does not belong in the URL", 0);
+		api_answer_error(relay, port, arg, WIRE_BAD_REQUEST, "a token does not belong in the URL", 0);
 	else if (request->token == NULL
 			 || !auth_verify(relay->auth, request->token, strlen(request->token), relay->wall / 1000, &claims, &reason))
-		api_answer_error(port, arg, WIRE_UNAUTHENTICATED, reason, 0);
+		api_answer_error(relay, port, arg, WIRE_UNAUTHENTICATED, reason, 0);
 	else if ((user = presence_user(relay, claims.user_id)) == NULL)
-		api_answer_error(port, arg, WIRE_INTERNAL, "out of memory", 0);
+		api_answer_error(relay, port, arg, WIRE_INTERNAL, "out of memory", 0);
 	else
 	{
 		call = api_admit(user, request, port, arg);

@@ -55,7 +55,7 @@ extern bool api_is_path(const char *path);
 extern const ApiRoute *api_find_route(const char *path);
 extern const char *api_allow(const ApiRoute *route);
 extern bool api_has_method(const ApiRoute *route, ApiMethod method);
-extern void api_error_text(JsonText *text, WireCode code, const char *message);
+extern void api_error_text(Relay *relay, JsonText *text, WireCode code, const char *message);
 extern ApiCall *api_call(Relay *relay, const ApiRequest *request, const ApiPort *port, void *arg);
 extern void api_cancel(ApiCall *call);
 extern bool api_is_call(CommandDone done);

@@ -21,13 +21,17 @@
 #define UNAVAILABLE_RETRY 1000	/* ms: what clients are told when the database is away */
 
 /*
- * Answers a frame that got no further, and counts it.  ref: JSON text or NULL.
+ * Answers a frame that got no further, and counts it.  ref: JSON text or NULL;
+ * retry_ms: 0 where the code alone tells it.
  */
 void
 command_refuse(Session *session, const char *ref, WireCode code, const char *message, int64_t retry_ms)
 {
 	JsonText	text = {0};
 
+	metrics_error(session->relay, code);
+	if (retry_ms == 0 && code == WIRE_UNAVAILABLE)
+		retry_ms = UNAVAILABLE_RETRY;
 	json_text_raw(&text, "{\"type\":\"reply\",");
 	if (ref)
 	{
@@ -69,7 +73,7 @@ command_free(Command *command)
 void
 command_fail(Command *command, WireCode code, const char *message, int64_t retry_ms)
 {
-	metrics_command(command->relay, command->type->name, command->started, (int) code);
+	metrics_command(command->relay, command->type->name, command->started, false);
 	command_refuse(command->session, command->ref, code, message, retry_ms);
 	command_free(command);
 }
@@ -83,7 +87,7 @@ command_ok(Command *command, const char *data, size_t len)
 {
 	JsonText	text = {0};
 
-	metrics_command(command->relay, command->type->name, command->started, METRICS_DONE);
+	metrics_command(command->relay, command->type->name, command->started, true);
 	if (!command->type->quiet || command->ref)
 	{
 		json_text_raw(&text, "{\"type\":\"reply\",");
@@ -185,7 +189,7 @@ command_fail_row(Command *command, const CommandRow *row)
 	WireCode	code = command_describe_failure(row && row->sqlstate ? row : &nothing, command->type->name,
 												command->session->id, message, sizeof(message));
 
-	command_fail(command, code, message, code == WIRE_UNAVAILABLE ? UNAVAILABLE_RETRY : 0);
+	command_fail(command, code, message, 0);
 }
 
 /* Sends the command's text to the database. */
@@ -198,7 +202,7 @@ command_query(Command *command, const JsonValue *frame, CommandDone done)
 	command_wait(command);
 	if (!query_command(session->relay->query, command->type->lane, session->user->id,
 					   frame ? json_field_string(frame, "task_id") : NULL, command->text, command->text_len, done, command))
-		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", UNAVAILABLE_RETRY);
+		command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 0);
 }
 
 /*
@@ -283,7 +287,7 @@ command_admit(Command *command, const JsonValue *frame)
 	}
 	if (session->relay->draining)
 	{
-		command_fail(command, WIRE_UNAVAILABLE, "the relay is going away", UNAVAILABLE_RETRY);
+		command_fail(command, WIRE_UNAVAILABLE, "the relay is going away", 0);
 		return false;
 	}
 	wait = relay_bucket_take(&session->bucket, session->relay->now, config->rate_commands, config->rate_commands_burst);

@@ -125,7 +125,7 @@ command_begin_join(Command *command, CommandDone done)
 	if (query_command(session->relay->query, command->type->lane, session->user->id, NULL,
 					  command->text, command->text_len, done, command))
 		return;
-	command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 1000);
+	command_fail(command, WIRE_UNAVAILABLE, "the database is out of reach", 0);
 	command_join_ended(session);
 }
 
@@ -169,16 +169,33 @@ join_error_text(JsonText *text, const CommandRow *row, WireCode code, const char
 	join_error_end(text, code, message);
 }
 
-/* Joins one room of many and adds its object to the reply. */
-static void
-join_one(Session *session, const CommandRow *row, JsonText *text)
+/*
+ * Whether the connection has no seat left for a room that it asks for: it may
+ * ask again, but would not be told otherwise.
+ */
+static bool
+seats_are_taken(Session *session, const JsonValue *room)
 {
+	return (int64_t) session->nseats >= session->relay->config->max_rooms_per_connection
+		&& room_find_seat(session, json_field_string(room, "task_id"), json_field_string(room, "applicant_id")) == NULL;
+}
+
+/* Joins one room of many, as the frame's element asks, and adds its object to the reply. */
+static void
+join_one(Session *session, const JsonValue *room, const CommandRow *row, JsonText *text)
+{
+	bool		full = row->sqlstate && row->constraint_name && strcmp(row->constraint_name, "reply_full") == 0;
 	WireCode	code;
 	const char *message;
 	char		reason[512];
 	JoinOutcome outcome;
 
-	if (row->sqlstate && row->constraint_name && strcmp(row->constraint_name, "reply_full") == 0)
+	if (full && seats_are_taken(session, room))
+	{
+		message = join_problem(JOIN_LIMIT, &code);
+		join_error_text(text, row, code, message);
+	}
+	else if (full)
 		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, row->message);
 	else if (row->sqlstate)
 	{
@@ -230,12 +247,14 @@ join_rows(Command *command, const JsonValue *frame, const CommandRow *rows, int 
 	json_text_raw(text, "{\"rooms\":[");
 	for (int i = 0; i < nrows; i++)
 	{
+		const JsonValue *room = json_field_array_object(frame, "rooms", (size_t) i);
+
 		if (i > 0)
 			json_text_raw(text, ",");
 		if (room_is_misshapen(frame, (size_t) i, &code, message, sizeof(message)))
-			misshapen_text(text, json_field_array_object(frame, "rooms", (size_t) i), code, message);
+			misshapen_text(text, room, code, message);
 		else
-			join_one(command->session, &rows[i], text);
+			join_one(command->session, room, &rows[i], text);
 	}
 	json_text_raw(text, "]}");
 }

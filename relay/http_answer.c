@@ -168,7 +168,7 @@ exchange_error_status(HttpExchange *exchange, int status, WireCode code, const c
 {
 	JsonText	text = {0};
 
-	api_error_text(&text, code, message);
+	api_error_text(exchange->relay, &text, code, message);
 	exchange_answer(exchange, status, "application/json", text.failed ? "{}" : text.data, text.failed ? 2 : text.len);
 	json_text_reset(&text);
 }

@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "codec.h"
 #include "presence.h"
-#include "protocol.h"
 #include "relay.h"
 #include "room.h"
 #include "session.h"
@@ -39,17 +38,15 @@ metrics_times(Metrics *metrics, const char *type)
 
 /*
  * A command has ended.  type: a constant; started: of clock_monotonic(), 0: not
- * known; outcome: METRICS_DONE or a WireCode.
+ * known; done: without an error.
  */
 void
-metrics_command(Relay *relay, const char *type, int64_t started, int outcome)
+metrics_command(Relay *relay, const char *type, int64_t started, bool done)
 {
 	MetricsTimes *times = started ? metrics_times(&relay->metrics, type) : NULL;
 	double		seconds = (double) (clock_monotonic() - started) / 1e6;
 
-	if (outcome != METRICS_DONE)
-		relay->metrics.refused[outcome]++;
-	else if (strcmp(type, "send_message") == 0)
+	if (done && strcmp(type, "send_message") == 0)
 		relay->metrics.sent++;
 	if (times == NULL)
 		return;
@@ -58,6 +55,15 @@ metrics_command(Relay *relay, const char *type, int64_t started, int outcome)
 	for (int i = 0; i < METRICS_BUCKETS; i++)
 		if (seconds <= bounds[i])
 			times->buckets[i]++;
+}
+
+/*
+ * An error is answered, over the socket or HTTP.
+ */
+void
+metrics_error(Relay *relay, WireCode code)
+{
+	relay->metrics.refused[code]++;
 }
 
 /*

@@ -5,12 +5,13 @@
 #ifndef TASKCHAT_METRICS_H
 #define TASKCHAT_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "codec.h"
+#include "protocol.h"
 
-#define METRICS_DONE (-1)		/* outcome of a command that was done; otherwise a WireCode */
 #define METRICS_TYPES 24		/* kinds of commands told apart */
 #define METRICS_BUCKETS 12		/* of a histogram */
 #define METRICS_CODES 16		/* error codes */
@@ -45,7 +46,8 @@ typedef struct Metrics
 	MetricsTimes times[METRICS_TYPES];
 } Metrics;
 
-extern void metrics_command(struct Relay *relay, const char *type, int64_t started, int outcome);
+extern void metrics_command(struct Relay *relay, const char *type, int64_t started, bool done);
+extern void metrics_error(struct Relay *relay, WireCode code);
 extern void metrics_closed(struct Relay *relay, int code);
 extern void metrics_write(const struct Relay *relay, JsonText *text);
 

@@ -113,6 +113,14 @@ test('limits: connections of a user, rooms of a connection, flooding', async () 
   for (const id of ['lim-1', 'lim-2', 'lim-3']) await mine[0].good({ type: 'join_task_room', task_id: id });
   await mine[0].bad({ type: 'join_task_room', task_id: 'lim-4' }, 'limit_exceeded');
   await mine[0].good({ type: 'join_task_room', task_id: 'lim-3' });
+  // Of many rooms the one too many is told the same as alone, and not to ask again.
+  const tooMany = await mine[0].bad({ type: 'join_task_room', task_id: 'lim-4' }, 'limit_exceeded');
+  const joins = async (client, ...ids) => (await client.good({ type: 'join_task_rooms', rooms: ids.map((task_id) => ({ task_id })) })).rooms.map((r) => r.error ?? 'joined');
+  assert.deepEqual(await joins(mine[2], 'lim-1', 'lim-2', 'lim-3', 'lim-4'), ['joined', 'joined', 'joined', tooMany]);
+  assert.deepEqual(await joins(mine[2], 'lim-4', 'lim-3'), [tooMany, 'joined']);
+  // A room that is joined already may well be asked for again.
+  const full = (await joins(mine[2], 'lim-1', 'lim-2', 'lim-4', 'lim-3')).at(-1);
+  assert.deepEqual([full.code, /ask again/.test(full.message)], ['limit_exceeded', true]);
   for (let i = 0; i < 100; i++) mine[1].send({ type: 'nothing' });
   await until('the close', () => mine[1].closed);
   assert.equal(mine[1].closed, 4429);
@@ -205,11 +213,53 @@ test('a value that no field may have is refused under its ref', async () => {
   const cora = await world.login('cora');
   for (const frame of ['{"type":"send_message","task_id":"refused","content":"a\\u0000b","ref":"R"}',
     '{"type":"get_events","task_id":"\\u0000","ref":"R"}', '{"type":"mark_read","task_id":"refused","seq":18446744073709551616,"ref":"R"}',
-    '{"ref":"R","type":"send_message","task_id":"refused","content":"\\ud800"}']) {
+    '{"ref":"R","type":"send_message","task_id":"refused","content":"\\ud800"}', `{"ref":"R","type":"ping","x":${'['.repeat(30000)}${']'.repeat(30000)}}`,
+    `{"type":"ping","x":{"ref":1,"y":${'['.repeat(32)}${']'.repeat(32)}},"ref":"R"}`]) {
     cora.frames = [];
     cora.send(frame);
     const reply = await cora.event('reply');
     assert.deepEqual([reply.ref, reply.ok, reply.error.code], ['R', false, 'bad_request'], frame);
+  }
+});
+
+test('numbers of any size are ignored where they mean nothing, and kept in metadata', async () => {
+  await world.task('numbers', 'nia');
+  const nia = await world.login('nia');
+  const numbers = '{"big":123456789012345678901234567890,"past":9007199254740993,"small":-0.12345678901234567890123,"power":1e30}';
+  nia.send(`{"type":"send_message","task_id":"numbers","content":"x","x":${numbers},"y":[18446744073709551616],"metadata":${numbers},"ref":"n"}`);
+  const { data } = await nia.event('reply', (r) => r.ref === 'n' && r.ok);
+  const [{ same }] = await world.sql('SELECT metadata = $1::jsonb AS same FROM taskchat.task_messages WHERE id = $2', [numbers, data.message.id]);
+  assert.equal(same, true);
+  await nia.good({ type: 'join_task_room', task_id: 'numbers', y: 2 ** 70 });
+  await nia.bad({ type: 'mark_read', task_id: 'numbers', seq: 2 ** 53 }, 'bad_request');
+});
+
+test('an epoch of another line is a reset, whether a seq is told or not', async () => {
+  await world.task('other', 'nia');
+  const nia = await world.login('nia');
+  const { epoch, reset, last_seq } = await nia.good({ type: 'join_task_room', task_id: 'other' });
+  assert.equal(reset, false);
+  const asks = [[{ epoch }, false], [{ epoch, after_seq: last_seq }, false], [{ epoch: 'gone' }, true], [{ epoch: 'gone', after_seq: last_seq }, true]];
+  for (const [ask, expected] of asks) {
+    const snapshot = await nia.good({ type: 'join_task_room', task_id: 'other', ...ask });
+    const [of] = (await nia.good({ type: 'join_task_rooms', rooms: [{ task_id: 'other', ...ask }] })).rooms;
+    for (const one of [snapshot, of]) assert.deepEqual([one.reset, one.events.length > 0], [expected, expected || !('after_seq' in ask)], JSON.stringify(ask));
+  }
+});
+
+test('welcome tells the longest content that the database takes now', async () => {
+  const told = async () => {
+    const client = await world.login('lou');
+    const { limits } = await client.event('welcome');
+    client.socket.close();
+    await until('its end', () => client.closed);
+    return limits.max_content_bytes;
+  };
+  assert.equal(await told(), 16384);
+  for (const [change, bytes] of [['SET taskchat.max_content_bytes = 100', 100], ['RESET taskchat.max_content_bytes', 16384]]) {
+    await world.sql(`ALTER SYSTEM ${change}`);
+    await world.sql('SELECT pg_reload_conf()');
+    await until(`${bytes}`, async () => await told() === bytes);
   }
 });
 

@@ -145,6 +145,8 @@ test('pages of other origins', async () => {
   const foreign = await call('/api/rooms', { headers: { origin: 'http://evil.example' } });
   assert.equal(foreign.headers.get('access-control-allow-origin'), null);
   assert.equal(foreign.headers.get('vary'), 'Origin');
+  const broken = await call('/api/tasks/%zz/events', { headers: { origin: base } });
+  assert.deepEqual([broken.status, broken.data.error.code, broken.headers.get('access-control-allow-origin')], [400, 'bad_request', base]);
   const asked = await call('/api/tasks/t/read', { user: null, method: 'OPTIONS', headers: { origin: base } });
   assert.equal(asked.status, 204);
   assert.match(asked.headers.get('access-control-allow-methods'), /POST/);
@@ -163,6 +165,29 @@ test('connections stay, requests behind each other are answered in order, bodies
   for (const length of ['-9', '9\r\nContent-Length: 9', '0x9', '99999999999999999999'])
     assert.match(String(statuses(await raw(`${head('POST', '/api/tasks/t/read', `Content-Length: ${length}\r\n`)}{"seq":1}`, 1))), /^4(00|13)$/, length);
   assert.equal((await call('/healthz', { user: null })).status, 200);
+});
+
+test('every error that is answered is counted, over HTTP and the socket', async () => {
+  const counts = async () => Object.fromEntries([...(await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text())
+    .matchAll(/^taskchat_errors_total\{code="(\w+)"\} (\d+)$/gm)].map(([, code, n]) => [code, Number(n)]));
+  const before = await counts();
+  const eve = await world.login('eve');
+  for (const frame of ['{', '{}', '{"type":"nonsense"}', '{"type":"mark_read"}', '{"type":"get_events","task_id":"t"}']) eve.send(frame);
+  await until('the replies', () => eve.of('reply').length === 5);
+  await call('/api/rooms', { user: null });
+  await call('/api/nothing');
+  await call('/nothing');
+  await call('/api/rooms', { method: 'DELETE' });
+  await call('/api/tasks/%zz/events');
+  await call('/api/rooms?limit=x');
+  await call('/api/tasks/t/messages', { user: 'eve' });
+  await call('/api/tasks/t/send-message', { body: { content: 'x'.repeat(70000) } });
+  await raw(head('POST', '/api/tasks/t/read'), 1);
+  await raw('nonsense\r\n\r\n', 1);
+  await raw(head('GET', '/ws'), 1);
+  const after = await counts();
+  const grown = Object.fromEntries(Object.entries(after).map(([code, n]) => [code, n - before[code]]).filter(([, n]) => n > 0));
+  assert.deepEqual(grown, { unauthenticated: 1, forbidden: 2, not_found: 2, bad_request: 7, too_large: 1, method_not_allowed: 1, length_required: 1, unknown_type: 1 });
 });
 
 test('health and metrics', async () => {

@@ -17,6 +17,10 @@ bad_frames_get_clear_errors(void **state)
 		{"{}", "\"bad_request\""},
 		{"{\"type\":\"nonsense\",\"ref\":5}", "\"ref\":5,\"ok\":false,\"error\":{\"code\":\"unknown_type\""},
 		{"{\"type\":\"ping\",\"ref\":{}}", "\"bad_request\""},
+		{"{\"type\":\"ping\",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],\"ref\":6}", "\"ref\":6,\"ok\":false,\"error\":{\"code\":\"bad_request\""},
+		{"{\"type\":\"ping\",\"ref\":7,\"x\":\"\\u0000\"}", "\"ref\":7,\"ok\":false,\"error\":{\"code\":\"bad_request\""},
+		{"{\"type\":\"ping\",\"ref\":8,\"x\":-123456789012345678901234567890}", "\"ref\":8,\"ok\":true"},
+		{"{\"type\":\"mark_read\",\"task_id\":\"t\",\"seq\":123456789012345678901234567890,\"ref\":9}", "\"ref\":9,\"ok\":false,\"error\":{\"code\":\"bad_request\""},
 		{"{\"type\":\"send_message\",\"content\":\"x\"}", "task_id"},
 		{"{\"type\":\"send_message\",\"task_id\":1,\"content\":\"x\"}", "task_id"},
 		{"{\"type\":\"mark_read\",\"task_id\":\"t\",\"seq\":\"1\"}", "seq"},
@@ -63,7 +67,31 @@ database_out_of_reach(void **state)
 	say(&wire, "{\"type\":\"get_messages\",\"task_id\":\"t\"}");
 	answer(&row, 1);
 	expect(&wire, "\"unavailable\"");
+	assert_non_null(strstr(wire.last, "\"retry_after_ms\":1000"));
 	assert_int_equal(wire.close_code, 0);
+}
+
+/* Each error that is answered counts once, whatever became of the frame before. */
+static void
+errors_are_counted(void **state)
+{
+	CommandRow	row = {.sqlstate = "42501", .message = "no"};
+	const uint64_t *refused = relay.metrics.refused;
+	Wire		wire;
+
+	connect_wire(&wire);
+	say(&wire, "{\"type\":\"ping\"}");
+	say(&wire, "{\"type\":\"authenticate\",\"token\":\"user:a\"}");
+	say(&wire, "{");
+	say(&wire, "{}");
+	say(&wire, "{\"type\":\"nonsense\"}");
+	say(&wire, "{\"type\":\"mark_read\",\"task_id\":\"t\"}");
+	say(&wire, "{\"type\":\"get_messages\",\"task_id\":\"t\"}");
+	answer(&row, 1);
+	assert_int_equal(refused[WIRE_UNAUTHENTICATED], 1);
+	assert_int_equal(refused[WIRE_BAD_REQUEST], 3);
+	assert_int_equal(refused[WIRE_UNKNOWN_TYPE], 1);
+	assert_int_equal(refused[WIRE_FORBIDDEN], 1);
 }
 
 static void
@@ -128,6 +156,7 @@ main(void)
 		LIVE_TEST(bad_frames_get_clear_errors),
 		LIVE_TEST(frame_goes_as_it_is),
 		LIVE_TEST(database_out_of_reach),
+		LIVE_TEST(errors_are_counted),
 		LIVE_TEST(messages_are_limited),
 		LIVE_TEST(flooding_ends),
 		LIVE_TEST(ack_is_quiet),
