@@ -46,6 +46,7 @@ const api = (token) => {
     ['API: read a text', post('/api/tasks/own/read', token, '{"seq":"x"}'), '400'],
     ['API: read what is others\'', post('/api/tasks/live/read', token, '{"seq":1}'), '403'],
     ['API: presence of 101', ask(`/api/user/presence?${Array.from({ length: 101 }, (_, i) => `user_id=u${i}`).join('&')}`), '400'],
+    ['API: presence of an id too long', ask(`/api/user/presence?user_id=${'u'.repeat(256)}`), '413'],
     ['API: 300 query parameters', ask(`/api/rooms?${Array.from({ length: 300 }, (_, i) => `x${i}=1`).join('&')}`), '400'],
     ['API: a bad escape in a query', ask('/api/rooms?limit=%zz'), '400'],
     ['API: a body that is no UTF-8', Buffer.from(post('/api/tasks/own/send-message', token, '{"content":"x"}').replace('"x"', '"\xff"'), 'latin1'), '400'],
