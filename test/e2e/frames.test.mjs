@@ -230,6 +230,12 @@ test('numbers of any size are ignored where they mean nothing, and kept in metad
   const { data } = await nia.event('reply', (r) => r.ref === 'n' && r.ok);
   const [{ same }] = await world.sql('SELECT metadata = $1::jsonb AS same FROM taskchat.task_messages WHERE id = $2', [numbers, data.message.id]);
   assert.equal(same, true);
+  // The database takes whatever the relay lets through.
+  for (const number of [`${'7'.repeat(1000)}e999`, `-0.${'3'.repeat(998)}E-999`, '0e-0', '-0.0']) {
+    nia.frames = [];
+    nia.send(`{"type":"send_message","task_id":"numbers","content":"x","metadata":{"x":${number}}}`);
+    assert.equal((await nia.event('reply')).ok, true, number);
+  }
   await nia.good({ type: 'join_task_room', task_id: 'numbers', y: 2 ** 70 });
   await nia.bad({ type: 'mark_read', task_id: 'numbers', seq: 2 ** 53 }, 'bad_request');
 });

@@ -51,6 +51,25 @@ string_comes_back(const char *string)
 	json_text_reset(&text);
 }
 
+/* What is parsed for its address alone tells the same as what is parsed whole. */
+static void
+address_is_the_same(const JsonValue *object, const char *text, size_t size)
+{
+	JsonValue  *outline = json_parse_refused(text, size);
+
+	if (object && outline == NULL)
+		abort();
+	for (size_t i = 0; outline && i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		const char *string = json_field_string(outline, names[i]);
+		const char *whole = object ? json_field_string(object, names[i]) : string;
+
+		if ((string == NULL) != (whole == NULL) || (string && strcmp(string, whole) != 0))
+			abort();
+	}
+	json_free(outline);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -73,6 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (string)
 			string_comes_back(string);
 	}
+	address_is_the_same(object, text, size);
 	json_free(object);
 	free(text);
 	return 0;
