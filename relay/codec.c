@@ -250,11 +250,15 @@ scan_pair(Scan *scan)
 {
 	const unsigned char *name = scan->at;
 	const unsigned char *value;
+	bool		name_is_whole;
 
 	if (peek(scan) != '"')
 		return scan_fail(scan, "a name must be a string");
+	if (scan->outline)
+		scan->refused = NULL;	/* nobody asks for it in the end */
 	if (!scan_string(scan))
 		return false;
+	name_is_whole = scan->refused == NULL;	/* the library would cut it at U+0000 */
 	skip_space(scan);
 	if (peek(scan) != ':')
 		return scan_fail(scan, "a colon is missing");
@@ -264,7 +268,7 @@ scan_pair(Scan *scan)
 	value = scan->at;
 	if (!scan_value(scan))
 		return false;
-	if (scan->outline && scan->depth == 1)
+	if (scan->outline && scan->depth == 1 && name_is_whole)
 		outline_add(scan->outline, name, value, scan->at);
 	return true;
 }

@@ -22,7 +22,7 @@
 
 /*
  * Answers a frame that got no further, and counts it.  ref: JSON text or NULL;
- * retry_ms: 0 where the code alone tells it.
+ * retry_ms: 0 for what is usual with the code.
  */
 void
 command_refuse(Session *session, const char *ref, WireCode code, const char *message, int64_t retry_ms)

@@ -169,6 +169,15 @@ join_error_text(JsonText *text, const CommandRow *row, WireCode code, const char
 	join_error_end(text, code, message);
 }
 
+/* Whether the row no longer fits into the reply to many joins, as the database says or as it turns out here. */
+static bool
+reply_is_full(const Session *session, const CommandRow *row, const JsonText *text)
+{
+	if (row->sqlstate)
+		return row->constraint_name && strcmp(row->constraint_name, "reply_full") == 0;
+	return text->len > 16 && text->len + row->data_len + 256 > (size_t) session->relay->config->max_reply_bytes;
+}
+
 /*
  * Whether the connection has no seat left for a room that it asks for: it may
  * ask again, but would not be told otherwise.
@@ -184,27 +193,20 @@ seats_are_taken(Session *session, const JsonValue *room)
 static void
 join_one(Session *session, const JsonValue *room, const CommandRow *row, JsonText *text)
 {
-	bool		full = row->sqlstate && row->constraint_name && strcmp(row->constraint_name, "reply_full") == 0;
+	bool		full = reply_is_full(session, row, text);
 	WireCode	code;
 	const char *message;
 	char		reason[512];
 	JoinOutcome outcome;
 
-	if (full && seats_are_taken(session, room))
-	{
-		message = join_problem(JOIN_LIMIT, &code);
-		join_error_text(text, row, code, message);
-	}
-	else if (full)
-		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, row->message);
-	else if (row->sqlstate)
+	if (full && !seats_are_taken(session, room))
+		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, "the reply is full; ask again");
+	else if (row->sqlstate && !full)
 	{
 		code = command_describe_failure(row, "join_task_rooms", session->id, reason, sizeof(reason));
 		join_error_text(text, row, code, reason);
 	}
-	else if (text->len > 16 && text->len + row->data_len + 256 > (size_t) session->relay->config->max_reply_bytes)
-		join_error_text(text, row, WIRE_LIMIT_EXCEEDED, "the reply is full; ask again");
-	else if ((outcome = room_join(session, row)) != JOIN_SEATED)
+	else if ((outcome = full ? JOIN_LIMIT : room_join(session, row)) != JOIN_SEATED)
 	{
 		message = join_problem(outcome, &code);
 		join_error_text(text, row, code, message);

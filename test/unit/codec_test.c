@@ -191,6 +191,7 @@ tells_whom_to_answer(void **state)
 	static const char *const refused[] = {
 		"{\"a\":\"\\u0000\",\"ref\":\"r\"}", "{\"ref\":\"r\",\"a\":\"\\ud800\"}", "{\"a\":[\"\\udc00\"],\"ref\":\"r\"}",
 		"{\"a\":1e99999,\"ref\":\"r\"}", "{\"r\\u0065f\":\"r\",\"a\":1e99999}",
+		"{\"ref\":\"r\",\"ref\\u0000\":\"s\"}",
 		"{\"ref\":\"x\",\"a\":{\"ref\":\"y\"},\"b\":\"\\u0000\",\"ref\":\"r\"}"
 	};
 	const char *cut = "{\"ref\":\"r\\u0000s\"}";
