@@ -35,7 +35,7 @@ export const workloads = {
   },
   'w2-closed': {
     title: 'W2: 2,500 rooms of two, 100 messages in flight', peers: ['taskchat', 'taskchat-inline', 'node-ws', 'socketio', 'raw', 'pgbench'],
-    ...pairs(5000), args: { senders: 100, messages: 15000, warm: 2000 },
+    ...pairs(5000), args: { senders: 100, seconds: 5, warm: 25000 },
   },
   'w2-paced': {
     title: 'W2: 2,500 rooms of two, 1,000 messages a second', peers: ['taskchat', 'taskchat-inline', 'node-ws', 'socketio', 'raw'],
