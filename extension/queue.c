@@ -18,6 +18,7 @@
  */
 #include "taskchat.h"
 
+#include "access/xact.h"
 #include "commands/async.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -28,10 +29,12 @@
 #include "storage/procsignal.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #define RING_BYTES (1024 * 1024)
 #define PIECE_BYTES (64 * 1024) /* taken out of the ring at once; far more than a bell has */
 #define CALLS 64				/* signals sent at once */
+#define PATIENCE 5000			/* ms after a call within which who reads on has looked */
 
 /* Before each payload. */
 typedef struct BellHead
@@ -48,7 +51,9 @@ typedef struct Listener
 	BackendId	backend;
 	Oid			database;
 	bool		called;			/* it has been sent a signal and has not yet looked */
+	TimestampTz called_at;
 	uint64		read;			/* of what was written, in bytes */
+	uint64		until;			/* what was written for its database ends here */
 } Listener;
 
 typedef struct Queue
@@ -125,6 +130,7 @@ listen_on(const char *channel)
 	own->database = MyDatabaseId;
 	own->called = false;
 	own->read = queue->written;
+	own->until = queue->written;
 	own->pid = MyProcPid;
 	LWLockRelease(queue->lock);
 }
@@ -169,34 +175,49 @@ behind(const Listener *listener)
 	return queue->written - listener->read;
 }
 
-/* Does everybody here read so well that there is room for whole events? */
+/*
+ * Would whole events make this one lose bells that it would not lose else?  Not
+ * if it has lost some anyway, or no longer looks: a relay that was stopped, or a
+ * session that said hello and sits idle without LISTEN.
+ */
 static bool
-all_near(void)
+is_pressed(const Listener *listener)
+{
+	return listener->pid != 0 && listener->database == MyDatabaseId &&
+		behind(listener) > RING_BYTES / 8 && behind(listener) <= RING_BYTES &&
+		!(listener->called &&
+		  TimestampDifferenceExceeds(listener->called_at, GetCurrentTransactionStopTimestamp(), PATIENCE));
+}
+
+static bool
+anybody_is_pressed(void)
 {
 	int			i;
 
 	for (i = 0; i < queue->used; i++)
-		if (queue->listeners[i].pid != 0 && queue->listeners[i].database == MyDatabaseId &&
-			behind(&queue->listeners[i]) > RING_BYTES / 8)
-			return false;
-	return true;
+		if (is_pressed(&queue->listeners[i]))
+			return true;
+	return false;
 }
 
-/* Who is to be called: those of this database, and others who would soon have lost all. */
+/*
+ * Who is to be called from *next on: those of this database, and others who
+ * would soon have lost all.
+ */
 static int
-take_uncalled(Listener *calls)
+take_uncalled(Listener *calls, int *next)
 {
 	int			n = 0;
-	int			i;
 
-	for (i = 0; i < queue->used && n < CALLS; i++)
+	while (*next < queue->used && n < CALLS)
 	{
-		Listener   *listener = &queue->listeners[i];
+		Listener   *listener = &queue->listeners[(*next)++];
 
 		if (listener->pid == 0 || listener->called ||
 			(listener->database != MyDatabaseId && behind(listener) < RING_BYTES / 2))
 			continue;
 		listener->called = true;
+		listener->called_at = GetCurrentTransactionStopTimestamp();
 		calls[n++] = *listener;
 	}
 	return n;
@@ -211,6 +232,16 @@ put_bell(const char *payload, int32 sender)
 	write_ring(payload, head.length);
 }
 
+static void
+note_end(void)
+{
+	int			i;
+
+	for (i = 0; i < queue->used; i++)
+		if (queue->listeners[i].database == MyDatabaseId)
+			queue->listeners[i].until = queue->written;
+}
+
 /*
  * Puts in these payloads (char *).  The one that equals plain becomes carried,
  * unless carried is NULL or a listener has fallen behind.  Called after the
@@ -221,6 +252,7 @@ queue_put(const List *payloads, const char *plain, const char *carried)
 {
 	Listener	calls[CALLS];
 	ListCell   *cell;
+	int			next = 0;
 	int			n;
 	int			i;
 
@@ -228,7 +260,7 @@ queue_put(const List *payloads, const char *plain, const char *carried)
 	if (queue->used == 0)
 		return;
 	LWLockAcquire(queue->lock, LW_EXCLUSIVE);
-	if (carried && !all_near())
+	if (carried && anybody_is_pressed())
 		carried = NULL;
 	foreach(cell, payloads)
 	{
@@ -237,9 +269,10 @@ queue_put(const List *payloads, const char *plain, const char *carried)
 		else
 			put_bell(lfirst(cell), MyProcPid);
 	}
+	note_end();
 	do
 	{
-		n = take_uncalled(calls);
+		n = take_uncalled(calls, &next);
 		LWLockRelease(queue->lock);
 		for (i = 0; i < n; i++)
 			(void) SendProcSignal(calls[i].pid, PROCSIG_NOTIFY_INTERRUPT, calls[i].backend);
@@ -276,8 +309,8 @@ take_piece(bool *lost)
 
 	LWLockAcquire(queue->lock, LW_SHARED);
 	own->called = false;
-	*lost = behind(own) > RING_BYTES;
-	if (*lost)
+	*lost = behind(own) > RING_BYTES && own->until > own->read;
+	if (behind(own) > RING_BYTES)
 		own->read = queue->written;
 	length = Min(behind(own), PIECE_BYTES);
 	read_ring(own->read, piece, length);
@@ -301,15 +334,23 @@ tell_client(Size length)
 	}
 }
 
-/* Tells the client what is new; to be called near the end of each transaction. */
+/*
+ * Tells the client what is new; to be called near the end of each transaction.
+ * What cannot be put into the client's encoding is an error, and lost together
+ * with what was taken along: the next one says so.
+ */
 void
 queue_hear(void)
 {
+	static bool telling = false;
 	Size		length;
 	bool		lost;
 
-	if (own == NULL || !own->called)
+	if (own == NULL || (!own->called && !telling))
 		return;
+	if (telling)
+		NotifyMyFrontEnd(own_channel, "o", MyProcPid);
+	telling = true;
 	do
 	{
 		length = take_piece(&lost);
@@ -317,4 +358,5 @@ queue_hear(void)
 			NotifyMyFrontEnd(own_channel, "o", MyProcPid);
 		tell_client(length);
 	} while (length > PIECE_BYTES / 2);
+	telling = false;
 }

@@ -43,6 +43,7 @@ struct PgConn
 	char	   *database;		/* conninfo or URI */
 	char	   *lock_timeout;	/* of its statements; NULL: the default */
 	PGconn	   *pq;				/* NULL while pausing */
+	int			backend;		/* the server's process; 0: unknown yet */
 	PgResolve  *resolve;		/* while resolving, or NULL */
 	PgTargets	targets;		/* servers found by it */
 	size_t		next_target;	/* the one to be tried next */
@@ -276,22 +277,26 @@ begin_statement(PgConn *conn, const char *sql, int nparams, const char *const *p
 }
 
 static void
-become_ready(PgConn *conn)
+become_ready(PgConn *conn, int backend)
 {
 	conn->state = PGCONN_IDLE;
+	conn->backend = backend;
 	limit(conn, 0);
 	conn->events->ready(conn->arg);
 }
 
 /*
  * The relay reads what is committed, whatever the database's default: at
- * SERIALIZABLE it would be a reader that makes others' transactions fail.
+ * SERIALIZABLE it would be a reader that makes others' transactions fail.  The
+ * process is asked for, as a pooler between us makes up what PQbackendPID() says.
  */
 static void
 set_up(PgConn *conn)
 {
-	static const char *const isolation = "SELECT pg_catalog.set_config('default_transaction_isolation', 'read committed', false)";
-	static const char *const both = "SELECT pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
+	static const char *const isolation = "SELECT pg_catalog.pg_backend_pid(),"
+		" pg_catalog.set_config('default_transaction_isolation', 'read committed', false)";
+	static const char *const both = "SELECT pg_catalog.pg_backend_pid(),"
+		" pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
 		" pg_catalog.set_config('lock_timeout', $1, false)";
 	const char *const params[] = {conn->lock_timeout};
 
@@ -374,10 +379,10 @@ finish(PgConn *conn)
 	limit(conn, 0);
 	if (conn->state == PGCONN_SETTING_UP)
 	{
-		if (PQresultStatus(result) == PGRES_FATAL_ERROR)
-			pgconn_drop(conn, PQresultErrorMessage(result));
+		if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+			become_ready(conn, atoi(PQgetvalue(result, 0, 0)));
 		else
-			become_ready(conn);
+			pgconn_drop(conn, PQresultErrorMessage(result));
 	}
 	else if (conn->state == PGCONN_PREPARING)
 		run_prepared(conn, result);
@@ -533,11 +538,11 @@ pgconn_send(PgConn *conn, const char *sql, int nparams, const char *const *param
 	return conn->state == PGCONN_IDLE && begin_statement(conn, sql, nparams, params);
 }
 
-/* The server process behind it, 0 when there is none. */
+/* The server process behind it, as notifications name it; 0 when there is none. */
 int
 pgconn_backend(const PgConn *conn)
 {
-	return conn->pq ? PQbackendPID(conn->pq) : 0;
+	return conn->backend;
 }
 
 /* An identifier in quotes, to be freed with free(); NULL on failure. */

@@ -14,10 +14,11 @@
  *     LISTENs, as new_epoch() rings no bell.  channel: what to LISTEN to.
  *     epoch: of the database; when it differs from the one seen before, every
  *     room's epoch has changed.  seal: the key of what bells carry, 64 hexadecimal
- *     digits; NULL: they carry nothing.  From then on the session is a
- *     listener: it hears bells that go through shared memory (queue.c) as
- *     notifications on the channel, once it LISTENs there, and is let onto the
- *     processor early (wake.c).
+ *     digits; NULL: they carry nothing.  From then on, and until it ends, the
+ *     session is a listener: its client is told bells that go through shared
+ *     memory (queue.c) as notifications on the channel, at once where it
+ *     LISTENs, else with its next statement; and it is let onto the processor
+ *     early (wake.c).
  *
  *   relay_run(users text[], frames text[], wait boolean, max_bytes int,
  *             max_events int, max_rooms int) →

@@ -3,6 +3,7 @@
 // told so and looks at everything.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { World, freePort, pg, sleep, until } from './world.mjs';
@@ -29,8 +30,8 @@ after(async () => {
   await world.close();
 });
 
-async function count(name) {
-  const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+async function count(name, port = admin) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   return Number(new RegExp(`^taskchat_${name} (\\d+)$`, 'm').exec(text)[1]);
 }
 
@@ -84,6 +85,38 @@ test('nobody else can say that bells were lost, nor what happened', async () => 
   await message(ada, 'true');
   assert.deepEqual(ada.of('message_received').map((e) => e.message.content), ['true']);
   assert.doesNotMatch(world.log, /more news than it could keep/);
+});
+
+// As poolers do: each session has its server process for itself, and is told another number.
+async function pooler(socket) {
+  const started = Buffer.from('K\0\0\0\x0c', 'latin1'); // BackendKeyData
+  const server = net.createServer((client) => {
+    const database = net.connect(path.join(world.directory, 'pg/.s.PGSQL.5432'));
+    client.pipe(database);
+    database.on('data', (data) => {
+      const at = data.indexOf(started);
+      if (at >= 0) data.writeInt32BE(1, at + started.length);
+      client.write(data);
+    });
+    for (const [one, other] of [[client, database], [database, client]]) one.on('error', () => {}).on('close', () => other.destroy());
+  });
+  await new Promise((resolve) => server.listen(socket, resolve));
+  return server;
+}
+
+test('a pooler between relay and database may name another process', async (t) => {
+  const directory = fs.mkdtempSync(path.join(world.directory, 'pooler-'));
+  const server = await pooler(path.join(directory, '.s.PGSQL.5432'));
+  t.after(() => server.close());
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const url = world.relayUrl().replaceAll(encodeURIComponent(path.join(world.directory, 'pg')), encodeURIComponent(directory));
+  await world.startRelay({ database: url, 'admin-listen': `127.0.0.1:${adminPort}` }, port);
+  await world.sql("INSERT INTO jobs VALUES ('pooled', 'ada', 'open')");
+  const ada = await joined('ada', 'pooled', { port });
+  const carried = await count('events_carried_total', adminPort);
+  await world.as('ada', "SELECT taskchat.send_message('pooled', 'hello')");
+  await message(ada, 'hello');
+  assert.equal(await count('events_carried_total', adminPort), carried + 1);
 });
 
 test('a relay that has lost bells looks at everything', async () => {

@@ -16,7 +16,7 @@ sub new_node
 	my ($name, @conf) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	$node->init(extra => [ '--locale=C.UTF-8', '--encoding=UTF8' ]);
-	$node->append_conf('postgresql.conf', $_) foreach 'restart_after_crash = on', 'max_prepared_transactions = 10', 'max_connections = 120', @conf;
+	$node->append_conf('postgresql.conf', $_) foreach 'restart_after_crash = on', 'max_prepared_transactions = 10', 'max_connections = 250', @conf;
 	$node->start;
 	return $node;
 }
@@ -139,12 +139,68 @@ run(bells(1, $RING / 40));
 run(bells(1, $RING / 40));
 run(bells(1, $RING / 40));
 is(told($elsewhere), '', 'bells of other databases are not missed');
+run(bells(1, 100000));
+is(told($elsewhere), '', 'nor are more than the ring holds');
+in_database('other', bells(7, 7));
+is(told($elsewhere), 'r7', 'it hears its own');
 told($listener);
 
-# More listeners than are called at once
-my @crowd = map { listener() } 1 .. $CALLS + 6;
+# One who said hello, and sits there idle and without LISTEN, does not spoil it for all
+my $idle = $node->background_psql('postgres');
+$idle->query_safe('SELECT FROM taskchat.relay_hello()');
+run(bells(100000, 100000 + 2 * $nearly));
+sleep 6;
+told($listener);
 run($send);
-is((join ' ', map { told($_) } @crowd, $listener), join(' ', ("E$room") x ($CALLS + 7)), 'a crowd hears all');
+is(told($listener), "E$room", 'events come along for others where one has not looked for long');
+run(bells(100000, 100000 + $RING / 20));
+told($listener);
+run($send);
+is(told($listener), "E$room", 'and where it has lost bells');
+like($idle->query_safe('SELECT 1'), qr/payload "o"/, 'it is told so when it comes back');
+$idle->quit;
+
+# A bell that cannot be put into the client's encoding is an error, and others are lost with it
+$node->safe_psql('postgres', "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
+$node->safe_psql('ascii', $SCHEMA);
+my $converting = $node->background_psql('ascii', on_error_stop => 0);
+$converting->query('SET client_encoding = UTF8');
+$converting->query('LISTEN ' . $converting->query_safe('SELECT channel FROM taskchat.relay_hello()'));
+$converting->query('BEGIN');
+in_database('ascii', "SELECT taskchat.ring('r', '1'), taskchat.ring('p', E'\\xff'), taskchat.ring('r', '2')");
+my $ended = $converting->query('COMMIT');
+like($converting->{stderr}, qr/invalid byte sequence/, 'the transaction in which they are heard fails');
+$converting->{stderr} = '';
+like($ended . $converting->query_safe('SELECT 1'), qr/payload "o"/, 'and the next one says that bells were lost');
+in_database('ascii', bells(3, 3));
+is(told($converting), 'r3', 'then it hears again');
+$converting->quit;
+
+# More listeners than are called at once
+my @crowd = map { listener() } 1 .. 3 * $CALLS + 6;
+run($send);
+is((join ' ', map { told($_) } @crowd, $listener), join(' ', ("E$room") x (@crowd + 1)), 'a crowd hears all');
+
+# How often the server's processes have gone to sleep; each time somebody has woken them
+sub sleeps
+{
+	my $sum = 0;
+	foreach my $pid (split /\n/, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}))
+	{
+		$sum += slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : die;
+	}
+	return $sum;
+}
+SKIP:
+{
+	skip 'there is no /proc', 1 unless -e "/proc/$$/status";
+	my $before = sleeps();
+	$node->safe_psql('postgres', "$event;" x 10);
+	$node->safe_psql('postgres', 'SELECT 1');
+	my $slept = sleeps() - $before;
+	ok($slept >= @crowd && $slept < 5 * 10 * @crowd, 'each is called once for each transaction');
+	told($listener);
+}
 $_->quit foreach @crowd;
 run($send);
 is(told($listener), "E$room", 'who has gone is called no more');
