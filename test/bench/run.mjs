@@ -83,7 +83,7 @@ function chosen(wanted, all, what) {
 
 const READING = `The same work for everybody; a run counts only where every message came to everybody once and in order. \`make bench\` repeats it, [peers/](../peers) has the peers, [workloads.mjs](../workloads.mjs) the work.
 
-- Messages are sent through SQL, as a back end does; in W5 through the clients' own sockets. In a closed loop the next one goes when one has been stored and delivered to all; paced ones go at their time, and latency counts from when a message was due.
+- Messages are sent through SQL, as a back end does; in W5 through the clients' own sockets. In a closed loop the next one goes when one has been stored and delivered to all; paced ones go at their time, and latency counts from when a message was due. The generator shares a processor with PostgreSQL; where messages are paced it asks Linux for short turns, so that a time says when something came rather than when it was its turn to look.
 - taskchat checks rights for each message, numbers each room's line and keeps what was missed; its relay hears a bell, which brings a lone message along, or fetches. Bells go through PostgreSQL's shared memory; those of "taskchat, doorbell inline" are notifications, and sealed. node and socket.io store a plain row, and the notification carries the whole message.
 - nchan and the two raw servers have no database and no log-in: they are what fan-out alone costs. pgbench has no relay: it is what storing alone costs.
 - CPU is that of the server's processes, or of all of PostgreSQL's, while messages go; memory is the proportional set size, without what the empty server has.`;
