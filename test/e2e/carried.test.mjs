@@ -138,7 +138,7 @@ test('who knows the channel reads nothing, and forges nothing', async () => {
   const recorded = heard.filter((payload) => payload.startsWith('e'));
   for (const payload of recorded) {
     const bytes = Buffer.from(payload.split(' ')[1], 'base64');
-    for (const part of ['secret', 'ben', 'message'])
+    for (const part of ['secret', 'sender_id', 'message']) // shorter ones stand in random text now and then
       assert.equal(bytes.includes(part) || payload.includes(part), false, part);
   }
   const [{ room_id: other }] = await world.sql("SELECT room_id FROM taskchat.task_rooms WHERE task_id = 'eve-2'");
