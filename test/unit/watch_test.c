@@ -3,6 +3,7 @@
  *	  room_activity, sessions that are ended, and when welcome comes.
  */
 #include "live.h"
+#include "watch.h"
 
 /* The rooms of user a: 7 (last seq) and, when wanted, 8; then they are all. */
 static void
@@ -21,6 +22,38 @@ activity(int64_t room_id, int64_t last_seq, bool others)
 	ActivityRow row = {room_id, "a", "t", NULL, last_seq, 2, others};
 
 	relay_query_events()->activity_row(&relay, &row);
+}
+
+/* The slow poll looks at a user of few rooms each time, of many less often, but at least every twelfth time. */
+static void
+poll_looks_at_many_rooms_by_turns(void **state)
+{
+	static const struct
+	{
+		int			rooms;
+		int			rounds;
+	}			cases[] = {{1, 1}, {1999, 1}, {2000, 2}, {6500, 4}, {21999, 11}, {22000, 12}, {60000, 12}};
+	Wire		wire;
+
+	login(&wire, "a");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		watch_attach(presence_find(&relay, "a"));
+		relay_query_events()->attach_row(&relay, &(AttachRow) {"a", 0, 5, 0});
+		for (int n = 0; n < cases[i].rooms; n++)
+			relay_query_events()->attach_row(&relay, &(AttachRow) {"a", 100 + n, 1, 0});
+		relay_query_events()->attach_done(&relay, "a", true);
+		nattach = 0;
+		for (int round = 0; round < 3 * cases[i].rounds; round++)
+		{
+			int			before = nattach;
+
+			relay_query_events()->poll(&relay);
+			if (nattach > before)
+				relay_query_events()->attach_done(&relay, "a", false);
+		}
+		assert_int_equal(nattach, 3);
+	}
 }
 
 static void
@@ -220,6 +253,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		LIVE_TEST(poll_looks_at_many_rooms_by_turns),
 		LIVE_TEST(welcome_comes_with_the_rooms),
 		LIVE_TEST(welcome_does_not_wait_for_ever),
 		LIVE_TEST(activity_is_merged),
